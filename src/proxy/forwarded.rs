@@ -13,6 +13,7 @@ use super::validation::host;
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResolvedClient {
@@ -62,16 +63,30 @@ fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
 }
 
 fn by_x_forwarded(direct: &ResolvedClient, headers: &HeaderMap, trusted: &[IpNet]) -> ResolvedClient {
-    let last = |name| items_from_the_right(headers, name).next();
-    ResolvedClient {
-        address: nearest_untrusted(direct.address, items_from_the_right(headers, &X_FORWARDED_FOR), trusted),
-        https: last(&X_FORWARDED_PROTO).and_then(is_https).unwrap_or(direct.https),
-        host: last(&X_FORWARDED_HOST).filter(|h| host::is_valid(h)).map(Into::into),
+    let path = walk_to_client(direct.address, items_from_the_right(headers, &X_FORWARDED_FOR), trusted);
+    // the value of the outermost trusted proxy; one that replaces the header leaves fewer values than there are proxies
+    let [proto, host, port] = [X_FORWARDED_PROTO, X_FORWARDED_HOST, X_FORWARDED_PORT]
+        .map(|name| items_from_the_right(headers, &name).take(path.proxies).last());
+    let https = proto.and_then(is_https).unwrap_or(direct.https);
+    let host = host.filter(|h| host::is_valid(h));
+    let port = port.and_then(|port| port.parse().ok());
+    ResolvedClient { address: path.client, https, host: host.map(|host| with_port(host, port, https)) }
+}
+
+/// The host with the port that browsers use, where that is not the default one.
+fn with_port(host: &str, port: Option<u16>, https: bool) -> Box<str> {
+    let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()));
+    match port {
+        Some(port) if !has_port && port != if https { 443 } else { 80 } => format!("{host}:{port}").into(),
+        _ => host.into(),
     }
 }
 
 /// Items of a list header over all its lines, the last one first. A line that is not text is one unreadable item.
-fn items_from_the_right<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'h str> {
+fn items_from_the_right<'h>(
+    headers: &'h HeaderMap,
+    name: &HeaderName,
+) -> impl Iterator<Item = &'h str> + use<'h> {
     headers.get_all(name).iter().rev().flat_map(|line| {
         line.as_bytes().rsplit(|b| *b == b',').map(|item| str::from_utf8(item).unwrap_or("?").trim())
     })
@@ -83,30 +98,44 @@ fn by_forwarded(direct: &ResolvedClient, headers: &HeaderMap, trusted: &[IpNet])
     for line in headers.get_all(header::FORWARDED) {
         parse_forwarded(line.to_str().ok()?, &mut elements)?;
     }
-    let last = elements.last()?;
+    elements.last()?;
+    // an element without `for` does not name a client
+    let nodes = elements.iter().rev().map(|element| element.node.as_deref().unwrap_or("?"));
+    let path = walk_to_client(direct.address, nodes, trusted);
+    let outermost = elements.iter().rev().take(path.proxies).next_back()?;
     Some(ResolvedClient {
-        https: last.proto.as_deref().and_then(is_https).unwrap_or(direct.https),
-        host: last.host.as_deref().filter(|h| host::is_valid(h)).map(Into::into),
-        // an element without `for` does not name a client
-        address: nearest_untrusted(
-            direct.address,
-            elements.iter().rev().map(|e| e.node.as_deref().unwrap_or("?")),
-            trusted,
-        ),
+        https: outermost.proto.as_deref().and_then(is_https).unwrap_or(direct.https),
+        host: outermost.host.as_deref().filter(|h| host::is_valid(h)).map(Into::into),
+        address: path.client,
     })
 }
 
-/// Going from the peer outwards, the first address that is not a listed proxy; the last readable one if all are listed.
-fn nearest_untrusted<'h>(peer: IpAddr, hops: impl Iterator<Item = &'h str>, trusted: &[IpNet]) -> IpAddr {
-    let mut nearest = peer;
+/// The way of a request from the client to Doorward.
+struct ForwardingPath {
+    client: IpAddr,
+    /// Trusted proxies on it, each of which has written one value of a list header, or none.
+    proxies: usize,
+}
+
+/// Going from the peer outwards, the client is the first address that is not a listed proxy; the last readable one if all are
+/// listed.
+fn walk_to_client<'h>(
+    peer: IpAddr,
+    hops: impl Iterator<Item = &'h str>,
+    trusted: &[IpNet],
+) -> ForwardingPath {
+    let mut path = ForwardingPath { client: peer, proxies: 0 };
     for hop in hops {
         let Some(address) = parse_address(hop) else { break };
-        nearest = address;
+        path.client = address;
+        path.proxies += 1;
         if !is_trusted(address, trusted) {
             break;
         }
     }
-    nearest
+    // the peer itself is one
+    path.proxies = path.proxies.max(1);
+    path
 }
 
 /// An address, with a port or without, IPv6 in brackets or bare. No name, no zone, no `unknown`.
@@ -301,6 +330,52 @@ mod tests {
             let client = resolve("10.0.0.1", &["10.0.0.1/32"], &[("x-forwarded-host", host)]);
             assert_eq!(client.host.as_deref(), believed, "{host}");
         }
+    }
+
+    /// As many values count as there are trusted proxies: an inner one reports how the outer one has reached it.
+    #[test]
+    fn scheme_and_host_are_those_the_client_used() {
+        let trusted = ["127.0.0.1/32", "10.0.0.0/8"];
+        for (forwarded_for, proto, host, port, expected) in [
+            ("203.0.113.9, 10.0.0.5", "https, http", "portal.test, inner.local", "", (true, "portal.test")),
+            ("203.0.113.9, 10.0.0.5", "https", "portal.test", "8443", (true, "portal.test:8443")),
+            (
+                "203.0.113.9, 10.0.0.5",
+                "http, https, http",
+                "evil.test, portal.test, inner.local",
+                "",
+                (true, "portal.test"),
+            ),
+            ("203.0.113.9", "https, http", "evil.test, portal.test", "", (false, "portal.test")),
+            ("6.6.6.6, 203.0.113.9", "https, http", "evil.test, portal.test", "80", (false, "portal.test")),
+            ("203.0.113.9, x", "https, http", "evil.test, portal.test", "8080", (false, "portal.test:8080")),
+            (
+                "10.0.0.7, 10.0.0.5",
+                "https, http",
+                "portal.test:444, inner.local",
+                "443",
+                (true, "portal.test:444"),
+            ),
+        ] {
+            let headers = [
+                ("x-forwarded-for", forwarded_for),
+                ("x-forwarded-proto", proto),
+                ("x-forwarded-host", host),
+                ("x-forwarded-port", port),
+            ];
+            let client = resolve("127.0.0.1", &trusted, &headers);
+            let found = (client.https, client.host.as_deref().unwrap_or_default());
+            assert_eq!(found, expected, "{forwarded_for} {proto} {host} {port}");
+        }
+        let client = resolve(
+            "127.0.0.1",
+            &trusted,
+            &[(
+                "forwarded",
+                "for=203.0.113.9;proto=https;host=portal.test, for=10.0.0.5;proto=http;host=inner",
+            )],
+        );
+        assert_eq!((client.https, client.host.as_deref()), (true, Some("portal.test")));
     }
 
     #[test]
