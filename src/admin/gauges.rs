@@ -1,23 +1,40 @@
 //! Metrics that are read when they are scraped, beside those that are counted as they happen.
 
 use prometheus_client::{
-    encoding::text::{encode_eof, encode_registry},
-    metrics::{counter::ConstCounter, family::Family, gauge::ConstGauge},
+    encoding::{
+        EncodeLabelSet,
+        text::{encode_eof, encode_registry},
+    },
+    metrics::{
+        counter::ConstCounter,
+        family::Family,
+        gauge::{ConstGauge, Gauge},
+        info::Info,
+    },
     registry::Registry,
 };
 
+use super::process;
 use crate::{
     domain::fairness::Resource,
     proxy::ProxyState,
+    server::ServerCertificates,
     telemetry::{
         metrics::{Count, ReloadLabels, ReloadResult},
         store_state::StoreState,
     },
 };
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CertificateLabels {
+    file: String,
+}
+
 /// The OpenMetrics text of all metrics.
-pub fn render(state: &ProxyState, store: &StoreState) -> String {
+pub fn render(state: &ProxyState, store: &StoreState, certificates: &ServerCertificates) -> String {
     let mut registry = Registry::with_prefix("doorward");
+    let version = [("version", env!("CARGO_PKG_VERSION"))];
+    registry.register("build", "The version that runs", Info::new(version));
     let tenants = state.tenants.status();
     registry.register(
         "tenant_file_reads",
@@ -31,6 +48,16 @@ pub fn render(state: &ProxyState, store: &StoreState) -> String {
         reloads.get_or_create(&ReloadLabels { result }).inc_by(number);
     }
     registry.register("tenant_reloads", "Reloads of tenants' files by result", reloads);
+    let expiries = Family::<CertificateLabels, Gauge>::default();
+    for (file, at) in certificates.expiries() {
+        let labels = CertificateLabels { file: file.display().to_string() };
+        expiries.get_or_create(&labels).set(i64::try_from(at).unwrap_or(i64::MAX));
+    }
+    registry.register(
+        "certificate_expiry_timestamp_seconds",
+        "When a certificate of a listener expires, in seconds since the epoch",
+        expiries,
+    );
     let mut gauge = |name: &str, help: &str, value: u64| {
         registry.register(name, help, ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX)));
     };
@@ -80,10 +107,13 @@ pub fn render(state: &ProxyState, store: &StoreState) -> String {
         "Age of the oldest keys in use",
         keys.iter().filter_map(|source| source.age).max().unwrap_or_default().as_secs(),
     );
+    let mut unprefixed = Registry::default();
+    process::register(&mut unprefixed);
     let mut text = String::new();
     // writing to a string does not fail
     let _ = encode_registry(&mut text, &state.metrics.registry);
     let _ = encode_registry(&mut text, &registry);
+    let _ = encode_registry(&mut text, &unprefixed);
     let _ = encode_eof(&mut text);
     text
 }

@@ -1,7 +1,9 @@
 //! The private port: probes and metrics for every caller; operator actions and disclosing endpoints for loopback callers only.
 
 mod access;
+mod exposition;
 mod gauges;
+mod process;
 mod readiness;
 mod serve;
 
@@ -13,11 +15,11 @@ use axum::{
     middleware,
     routing::{get, post},
 };
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use self::readiness::Readiness;
+use self::{exposition::MetricsFormat, readiness::Readiness};
 pub use self::{readiness::ReadinessSources, serve::serve};
 use crate::{
     config::effective,
@@ -26,7 +28,10 @@ use crate::{
         ProxyState,
         explain::{ExplainRequest, explain},
     },
-    server::drain::{DrainControl, DrainPhase},
+    server::{
+        ServerCertificates,
+        drain::{DrainControl, DrainPhase},
+    },
     tenants::TenantLookup,
 };
 
@@ -35,10 +40,16 @@ struct AdminState {
     state: Arc<ProxyState>,
     readiness: ReadinessSources,
     drain: Arc<DrainControl>,
+    certificates: ServerCertificates,
 }
 
-pub fn router(state: Arc<ProxyState>, readiness: ReadinessSources, drain: Arc<DrainControl>) -> Router {
-    let admin = AdminState { state, readiness, drain };
+pub fn router(
+    state: Arc<ProxyState>,
+    readiness: ReadinessSources,
+    drain: Arc<DrainControl>,
+    certificates: ServerCertificates,
+) -> Router {
+    let admin = AdminState { state, readiness, drain, certificates };
     let private = Router::new()
         .route("/cache/flush", post(flush))
         .route("/drain", post(start_drain))
@@ -62,10 +73,14 @@ async fn started(State(admin): State<AdminState>) -> Readiness {
     admin.readiness.check_startup()
 }
 
-async fn metrics(State(admin): State<AdminState>) -> ([(header::HeaderName, HeaderValue); 1], String) {
-    let content_type = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+async fn metrics(
+    State(admin): State<AdminState>,
+    headers: HeaderMap,
+) -> ([(header::HeaderName, HeaderValue); 1], String) {
+    let format = MetricsFormat::negotiate(&headers);
     let store = admin.readiness.store.borrow().clone();
-    ([(header::CONTENT_TYPE, content_type)], gauges::render(&admin.state, &store))
+    let text = format.render(gauges::render(&admin.state, &store, &admin.certificates));
+    ([(header::CONTENT_TYPE, format.content_type())], text)
 }
 
 /// Drops the caches: tenants' files are read again at once, tokens verified again when next seen.
@@ -86,8 +101,8 @@ struct ConfigQuery {
     tenant: Option<String>,
 }
 
-/// The effective settings, secrets masked: of `deployment.toml`, or of one tenant. Beside them, what is written and not in
-/// effect: `mistakes` in `deployment.toml`, `problems` of tenants.
+/// The settings in force, secrets masked: of `deployment.toml`, or of one tenant. Beside them, what is written and not in
+/// effect: keys that need a restart, `mistakes` in `deployment.toml`, `problems` of tenants.
 async fn config(
     State(admin): State<AdminState>,
     Query(query): Query<ConfigQuery>,
@@ -100,7 +115,12 @@ async fn config(
         let mistakes = admin.state.mistakes.load();
         return (
             StatusCode::OK,
-            Json(json!({ "settings": settings, "mistakes": **mistakes, "problems": problems })),
+            Json(json!({
+                "settings": settings,
+                "restart_needed": **admin.state.restart_needed.load(),
+                "mistakes": **mistakes,
+                "problems": problems,
+            })),
         );
     };
     let unknown = (StatusCode::NOT_FOUND, Json(json!({ "error": "there is no such tenant" })));

@@ -1,11 +1,12 @@
 //! Composition root: the one place that builds concrete parts and wires them.
 
 mod accounts;
+mod certificate_expiry;
 mod descriptors;
 mod logs;
 mod reload;
 
-pub use accounts::AccountServices;
+pub use self::{accounts::AccountServices, reload::ReloadSignal};
 
 use std::{
     net::SocketAddr,
@@ -60,6 +61,7 @@ pub struct RunningProxy {
     /// The management API's own listener.
     pub management: Option<SocketAddr>,
     drain: Arc<DrainControl>,
+    reload: ReloadSignal,
     state: Arc<ProxyState>,
     server: ProxyServer,
     control: Option<JoinHandle<()>>,
@@ -83,10 +85,12 @@ pub fn start(settings: Settings, clock: Clock) -> anyhow::Result<RunningProxy> {
     let server = ProxyServer::start(&settings, &state, &certificates, &signal)?;
     let keys_loaded = Arc::new(AtomicBool::new(false));
     let states = accounts.as_ref().map_or_else(no_store, |accounts| accounts.store.states());
+    let reload = ReloadSignal::default();
     let control_thread = ControlThread {
+        reload: reload.clone(),
         state: Arc::clone(&state),
         accounts,
-        certificates,
+        certificates: certificates.clone(),
         keys_loaded: Arc::clone(&keys_loaded),
         drain: Arc::clone(&control),
         signal: signal.clone(),
@@ -95,7 +99,8 @@ pub fn start(settings: Settings, clock: Clock) -> anyhow::Result<RunningProxy> {
         ReadinessSources { keys_loaded, drain: signal, tenants: Arc::clone(&state.tenants), store: states };
     let admin = match settings.admin.listen {
         Some(address) => {
-            let router = admin::router(Arc::clone(&state), readiness, Arc::clone(&control));
+            let router =
+                admin::router(Arc::clone(&state), readiness, Arc::clone(&control), certificates.clone());
             let listening = runtime.block_on(admin::serve(address, router));
             Some(listening.map_err(|error| cannot_listen(address, "admin.listen", &error))?)
         }
@@ -104,7 +109,17 @@ pub fn start(settings: Settings, clock: Clock) -> anyhow::Result<RunningProxy> {
     let (http, https, management) = (server.http.clone(), server.https.clone(), server.management);
     let thread =
         std::thread::Builder::new().name("control".into()).spawn(move || control_thread.run(runtime))?;
-    Ok(RunningProxy { http, https, admin, management, drain: control, state, server, control: Some(thread) })
+    Ok(RunningProxy {
+        http,
+        https,
+        admin,
+        management,
+        drain: control,
+        reload,
+        state,
+        server,
+        control: Some(thread),
+    })
 }
 
 /// The parts of a process, connected.
@@ -166,6 +181,7 @@ pub fn compose(settings: &Arc<Settings>, runtime: &Runtime, clock: Clock) -> any
         clock,
         settings: ArcSwap::from(Arc::clone(settings)),
         mistakes: ArcSwap::default(),
+        restart_needed: ArcSwap::default(),
         tenants,
         tokens,
         pages: PageSource { pages, headers: security_headers().to_vec() },
@@ -240,6 +256,7 @@ pub fn with_account_store(
 /// The thread beside the workers: loads keys, watches files, runs background tasks, and drains at the end.
 struct ControlThread {
     state: Arc<ProxyState>,
+    reload: ReloadSignal,
     accounts: Option<AccountServices>,
     certificates: ServerCertificates,
     keys_loaded: Arc<AtomicBool>,
@@ -258,6 +275,8 @@ impl ControlThread {
             runtime.handle().clone(),
         );
         let watching = reloader.watch();
+        runtime.spawn(reloader.serve(self.reload.clone()));
+        runtime.spawn(certificate_expiry::watch(self.certificates.clone()));
         runtime.spawn(load_keys(Arc::clone(&self.state), Arc::clone(&self.keys_loaded)));
         runtime.block_on(self.wait_for_drain());
         drop(watching);
@@ -320,6 +339,11 @@ impl RunningProxy {
     /// For signal handlers and other threads.
     pub fn control(&self) -> Arc<DrainControl> {
         Arc::clone(&self.drain)
+    }
+
+    /// For the handler of SIGHUP.
+    pub fn reload_signal(&self) -> ReloadSignal {
+        self.reload.clone()
     }
 
     fn finish(&mut self) {

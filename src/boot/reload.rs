@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, sync::Notify};
 
 use super::logs;
 use crate::{
@@ -22,9 +22,22 @@ use crate::{
     web,
 };
 
+/// Requests a reload of every file, as SIGHUP does.
+#[derive(Debug, Clone, Default)]
+pub struct ReloadSignal(Arc<Notify>);
+
+impl ReloadSignal {
+    /// Requests that arrive while a reload runs are served by one more reload.
+    pub fn request(&self) {
+        self.0.notify_one();
+    }
+}
+
 #[derive(Clone)]
 pub struct Reloader {
     state: Arc<ProxyState>,
+    /// The settings the process was started with, against which a needed restart is determined.
+    started: Arc<Settings>,
     certificates: ServerCertificates,
     runtime: Handle,
     watch: Arc<Mutex<Option<ContentWatcher>>>,
@@ -32,7 +45,29 @@ pub struct Reloader {
 
 impl Reloader {
     pub fn new(state: Arc<ProxyState>, certificates: ServerCertificates, runtime: Handle) -> Self {
-        Self { state, certificates, runtime, watch: Arc::default() }
+        let started = state.settings.load_full();
+        Self { state, started, certificates, runtime, watch: Arc::default() }
+    }
+
+    /// Reloads everything at each request, for as long as the runtime lives.
+    pub async fn serve(self, signal: ReloadSignal) {
+        loop {
+            signal.0.notified().await;
+            let reloader = self.clone();
+            // the reload blocks on the runtime, as the watch's thread does
+            if self.runtime.spawn_blocking(move || reloader.reload_everything()).await.is_err() {
+                tracing::error!("the reload panicked");
+            }
+        }
+    }
+
+    fn reload_everything(&self) {
+        tracing::info!("SIGHUP: all files are read again");
+        if !self.reload_settings() {
+            self.reload_certificates(&self.state.settings.load());
+            self.state.pages.pages.reload();
+        }
+        self.state.tenants.flush();
     }
 
     /// Watches every file the settings name, until the guard is dropped.
@@ -77,7 +112,7 @@ impl Reloader {
             tracing::info!(file = %file.display(), "templates and texts read again");
         } else {
             // the file itself, or a secret or CA it names
-            self.reload_settings();
+            let _ = self.reload_settings();
         }
     }
 
@@ -120,7 +155,8 @@ impl Reloader {
         new
     }
 
-    fn reload_settings(&self) {
+    /// Whether the settings of the file are in force now, apart from those that need a restart.
+    fn reload_settings(&self) -> bool {
         let old = self.state.settings.load_full();
         let count = |result| {
             self.state.metrics.reloads.get_or_create(&ReloadLabels { result }).inc();
@@ -133,13 +169,11 @@ impl Reloader {
                 }
                 self.state.mistakes.store(Arc::new(mistakes));
                 count(ReloadResult::failed);
-                return;
+                return false;
             }
         };
         let new = Arc::new(self.switch_logs(&old, new));
-        for key in keys_needing_restart(&old, &new) {
-            tracing::warn!(key, "this change needs a restart");
-        }
+        let pending = keys_needing_restart(&self.started, &new);
         self.state.settings.store(Arc::clone(&new));
         self.state.buffers.set_share(new.limits.client.buffered_bytes);
         self.state.mistakes.store(Arc::default());
@@ -150,15 +184,25 @@ impl Reloader {
         let issuers = new.defaults.issuers.clone();
         self.runtime.spawn(async move {
             state.tokens.renew_clients().await;
-            state.tokens.preload(&issuers, state.clock.now()).await
+            let missing = state.tokens.preload(&issuers, state.clock.now()).await;
+            if !missing.is_empty() {
+                tracing::error!(sources = ?missing, "keys of issuers cannot be read: their tokens are rejected");
+            }
         });
         count(ReloadResult::ok);
-        tracing::info!(file = %new.file.display(), "deployment.toml is in force");
+        let file = new.file.display();
+        if pending.is_empty() {
+            tracing::info!(%file, "deployment.toml is in force");
+        } else {
+            tracing::warn!(%file, keys = ?pending, "deployment.toml is in force, but for keys that need a restart");
+        }
+        self.state.restart_needed.store(Arc::new(pending));
         if watched_files(&old) != watched_files(&new) {
             // not here: this runs on the watch's own thread, which cannot wait for its own end
             let reloader = self.clone();
             self.runtime.spawn_blocking(move || reloader.restart_watch(&new));
         }
+        true
     }
 }
 

@@ -6,7 +6,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{demo::RunningServer, logging, settings};
 use crate::{
-    boot::{self, RunningProxy},
+    boot::{self, ReloadSignal, RunningProxy},
     clock::Clock,
     config::{text_form::TextForm as _, values::appearance::LogFilter},
     server::drain::{DrainControl, DrainPhase, DrainReport},
@@ -61,7 +61,7 @@ fn start(settings: crate::config::Settings) -> anyhow::Result<RunningProxy> {
         .name("start".into())
         .spawn(move || boot::start(settings, Clock::system()))?;
     let running = starting.join().map_err(|_| anyhow::anyhow!("the start panicked"))??;
-    drain_on_signal(running.control())?;
+    handle_signals(running.control(), running.reload_signal())?;
     Ok(running)
 }
 
@@ -79,20 +79,26 @@ pub fn start_for_demo(file: &Path) -> anyhow::Result<RunningServer> {
     Ok(RunningServer { http, admin, wait })
 }
 
-/// SIGTERM and SIGINT start draining; a second signal stops at once.
-fn drain_on_signal(control: Arc<DrainControl>) -> anyhow::Result<()> {
+/// SIGTERM and SIGINT start draining, and a second one stops at once. SIGHUP reads all files again.
+fn handle_signals(control: Arc<DrainControl>, reload: ReloadSignal) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let (mut terminate, mut interrupt) = {
+    let (mut terminate, mut interrupt, mut hangup) = {
         let _inside = runtime.enter();
-        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?, signal(SignalKind::hangup())?)
     };
     std::thread::Builder::new().name("signals".into()).spawn(move || {
         runtime.block_on(async {
-            for phase in [DrainPhase::Draining, DrainPhase::Terminated] {
+            let mut phases = [DrainPhase::Draining, DrainPhase::Terminated].into_iter();
+            loop {
                 tokio::select! {
                     _ = terminate.recv() => {}
                     _ = interrupt.recv() => {}
+                    _ = hangup.recv() => {
+                        reload.request();
+                        continue;
+                    }
                 }
+                let Some(phase) = phases.next() else { return };
                 control.advance(phase);
             }
         });

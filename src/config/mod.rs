@@ -1,7 +1,7 @@
 //! Turns the operator's files (`deployment.toml`, `tenants/<domain>/tenant-conf.json`) into resolved settings
 //! (`Settings`, `TenantPolicy`): checked, defaulted, compiled, immutable.
 
-mod certificates;
+pub mod certificates;
 pub mod check;
 pub mod descriptors;
 pub mod document;

@@ -194,6 +194,7 @@ pub async fn handle(
 
     // ── 8 record: the log entry is written when the response body has ended
     state.metrics.count(outcome);
+    state.metrics.count_response(response.status());
     if let Some((mut entry, log)) = entry {
         entry.status = response.status().as_u16();
         entry.decision = outcome.as_str();

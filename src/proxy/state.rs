@@ -39,6 +39,8 @@ pub struct ProxyState {
     pub settings: ArcSwap<Settings>,
     /// Why `deployment.toml` as it is now is not in force; empty when it is.
     pub mistakes: ArcSwap<Vec<Mistake>>,
+    /// Keys of the settings in force whose new value takes effect after a restart.
+    pub restart_needed: ArcSwap<Vec<&'static str>>,
     pub tenants: Arc<TenantRegistry>,
     pub tokens: Arc<Verifier>,
     /// Error pages.
@@ -97,7 +99,7 @@ pub struct Worker {
 
 impl Worker {
     pub fn new(state: Arc<ProxyState>) -> Self {
-        let upstreams = UpstreamClients::new(&state.portal_connections);
+        let upstreams = UpstreamClients::new(&state.portal_connections, &state.metrics);
         Self { state, burst_queue: BurstQueue::default(), upstreams, swept_settings: Mutex::default() }
     }
 

@@ -15,7 +15,7 @@ pub mod tls;
 mod worker;
 mod write_watch;
 
-use std::{io, net::SocketAddr, sync::Arc, thread::JoinHandle};
+use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, thread::JoinHandle};
 
 pub use self::listen::cannot_listen;
 use self::{
@@ -35,6 +35,17 @@ pub struct ServerCertificates {
     pub public: Option<Arc<Certificates>>,
     /// Of the management API's own listener.
     pub management: Option<Arc<Certificates>>,
+}
+
+impl ServerCertificates {
+    /// The certificate files in use, and when each expires, in seconds since the epoch.
+    pub fn expiries(&self) -> Vec<(PathBuf, u64)> {
+        [&self.public, &self.management]
+            .into_iter()
+            .flatten()
+            .flat_map(|listener| listener.expiries())
+            .collect()
+    }
 }
 
 /// The listeners, but for the private port, and the threads that serve them.

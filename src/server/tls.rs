@@ -3,7 +3,7 @@
 use std::{
     fs::File,
     io::{self, BufReader},
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -23,7 +23,10 @@ use rustls::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use crate::config::model::{CertificateFiles, ClientAuth, TlsFiles};
+use crate::config::{
+    certificates,
+    model::{CertificateFiles, ClientAuth, TlsFiles},
+};
 
 #[derive(Debug)]
 pub struct Certificates {
@@ -54,6 +57,13 @@ impl Certificates {
         }
         self.resolver.0.store(Arc::new(chains));
         Ok(())
+    }
+
+    /// The certificate files in use, and when each expires, in seconds since the epoch.
+    pub fn expiries(&self) -> Vec<(PathBuf, u64)> {
+        let chains = self.resolver.0.load();
+        let all = std::iter::once(&chains.first).chain(&chains.others);
+        all.filter_map(|chain| Some((chain.cert_file.clone(), chain.expiry?))).collect()
     }
 
     pub fn acceptor(&self) -> TlsAcceptor {
@@ -95,15 +105,29 @@ struct CertificateResolver(ArcSwap<CertificateChains>);
 
 #[derive(Debug)]
 struct CertificateChains {
-    first: Arc<CertifiedKey>,
-    others: Vec<Arc<CertifiedKey>>,
+    first: CertificateChain,
+    others: Vec<CertificateChain>,
+}
+
+#[derive(Debug)]
+struct CertificateChain {
+    cert_file: PathBuf,
+    key: Arc<CertifiedKey>,
+    expiry: Option<u64>,
+}
+
+impl CertificateChain {
+    fn read(files: &CertificateFiles) -> io::Result<Self> {
+        let key = read(&files.cert_file, &files.key_file)?;
+        let expiry = key.cert.first().and_then(certificates::expiry);
+        Ok(Self { cert_file: files.cert_file.clone(), key: Arc::new(key), expiry })
+    }
 }
 
 impl CertificateChains {
     fn read_certified_key(files: &TlsFiles) -> io::Result<Self> {
-        let read = |files: &CertificateFiles| read(&files.cert_file, &files.key_file).map(Arc::new);
-        let more = files.more.iter().map(read).collect::<Result<_, _>>()?;
-        Ok(Self { first: read(&files.certificate)?, others: more })
+        let others = files.more.iter().map(CertificateChain::read).collect::<Result<_, _>>()?;
+        Ok(Self { first: CertificateChain::read(&files.certificate)?, others })
     }
 
     fn find(&self, name: &str) -> Option<&Arc<CertifiedKey>> {
@@ -112,7 +136,8 @@ impl CertificateChains {
             return None;
         }
         let name = ServerName::try_from(name).ok()?;
-        std::iter::once(&self.first).chain(&self.others).find(|key| matches_server_name(key, &name))
+        let mut keys = std::iter::once(&self.first).chain(&self.others).map(|chain| &chain.key);
+        keys.find(|key| matches_server_name(key, &name))
     }
 }
 
@@ -120,7 +145,7 @@ impl ResolvesServerCert for CertificateResolver {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let chains = self.0.load();
         let found = hello.server_name().and_then(|name| chains.find(name));
-        Some(Arc::clone(found.unwrap_or(&chains.first)))
+        Some(Arc::clone(found.unwrap_or(&chains.first.key)))
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicI64, AtomicU64};
 
+use http::StatusCode;
 use prometheus_client::{
     encoding::{EncodeLabelSet, EncodeLabelValue},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
@@ -102,6 +103,19 @@ struct GuardedLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StatusLabels {
+    status: &'static str,
+}
+
+/// By the first digit of the status code.
+const STATUS_CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct UpstreamLabels {
+    upstream: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct LimitLabels {
     resource: &'static str,
 }
@@ -128,6 +142,8 @@ impl ConnectionFault {
 pub struct Metrics {
     pub registry: Registry,
     requests: [Count; OUTCOMES.len()],
+    responses: [Count; STATUS_CLASSES.len()],
+    portal_response_time: Family<UpstreamLabels, Histogram, fn() -> Histogram>,
     portal_errors: [Count; PORTAL_ERRORS.len()],
     portal_error_throttles: [LogThrottle; PORTAL_ERRORS.len()],
     pub requests_in_flight: Level,
@@ -139,6 +155,7 @@ pub struct Metrics {
     pub proxy_headers_rejected: Count,
     pub unlisted_proxy_requests: Count,
     connection_faults: [LogThrottle; ConnectionFault::COUNT],
+    token_rejections: LogThrottle,
     pub reloads: Family<ReloadLabels, Count>,
     pub tokens_cached: Count,
     pub tokens_checked: Count,
@@ -190,6 +207,20 @@ impl Default for Metrics {
         let requests: Family<RequestLabels, Count> = new.metric("requests", "Requests by outcome");
         let portal_errors: Family<PortalErrorLabels, Count> =
             new.metric("portal_errors", "Requests without a response of the portal, by error");
+        let responses: Family<StatusLabels, Count> =
+            new.metric("responses", "Responses by class of the status code");
+        let portal_response_time: Family<_, _, fn() -> Histogram> =
+            Family::new_with_constructor(|| Histogram::new(DURATIONS));
+        new.add(
+            "portal_response_seconds",
+            "From the forwarding of a request to the head of the portal's response",
+            &portal_response_time,
+        );
+        let reloads: Family<ReloadLabels, Count> =
+            new.metric("config_reloads", "Reloads of deployment.toml by result");
+        for result in [ReloadResult::ok, ReloadResult::failed] {
+            drop(reloads.get_or_create(&ReloadLabels { result }));
+        }
         let request_duration = Histogram::new(DURATIONS);
         new.add(
             "request_duration_seconds",
@@ -206,6 +237,8 @@ impl Default for Metrics {
         accounts.register(new.0);
         Self {
             requests: OUTCOMES.map(|outcome| requests.get_or_create_owned(&RequestLabels { outcome })),
+            responses: STATUS_CLASSES.map(|status| responses.get_or_create_owned(&StatusLabels { status })),
+            portal_response_time,
             portal_errors: PORTAL_ERRORS
                 .map(|kind| portal_errors.get_or_create_owned(&PortalErrorLabels { kind })),
             portal_error_throttles: Default::default(),
@@ -229,7 +262,8 @@ impl Default for Metrics {
                 "Requests with a proxy's headers from a peer that is not in server.trusted_proxies",
             ),
             connection_faults: Default::default(),
-            reloads: new.metric("config_reloads", "Reloads of deployment.toml by result"),
+            token_rejections: LogThrottle::default(),
+            reloads,
             tokens_cached: new.metric("tokens_cached", "Tokens whose verification was cached"),
             tokens_checked: new.metric("tokens_checked", "Tokens that were verified in full"),
             access_log_dropped: new.metric(
@@ -269,6 +303,19 @@ impl Metrics {
         }
     }
 
+    pub fn count_response(&self, status: StatusCode) {
+        if let Some(counter) =
+            usize::from(status.as_u16() / 100).checked_sub(1).and_then(|class| self.responses.get(class))
+        {
+            counter.inc();
+        }
+    }
+
+    /// The histogram of one upstream, which its path identifies.
+    pub fn portal_response_time(&self, upstream: &str) -> Histogram {
+        self.portal_response_time.get_or_create_owned(&UpstreamLabels { upstream: upstream.to_owned() })
+    }
+
     pub fn count_guarded(&self, result: GuardedLoginResult) {
         if let Some(counter) = self.guarded.get(result as usize) {
             counter.inc();
@@ -290,6 +337,11 @@ impl Metrics {
     /// Whether to write a log line, and how many of the kind were suppressed since the last one.
     pub fn throttle_connection_fault_log(&self, fault: ConnectionFault, now: Timestamp) -> Option<u64> {
         self.connection_faults.get(fault as usize)?.admit(now)
+    }
+
+    /// Whether to write a log line, and how many of the kind were suppressed since the last one.
+    pub fn throttle_token_log(&self, now: Timestamp) -> Option<u64> {
+        self.token_rejections.admit(now)
     }
 
     /// Whether to write a log line, and how many of the kind were suppressed since the last one.

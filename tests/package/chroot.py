@@ -15,17 +15,17 @@ set -e
 copy=$(mktemp -d)
 trap 'umount -R "$copy"; rmdir "$copy"' EXIT
 mount -t tmpfs tmpfs "$copy"
-mkdir "$copy/upper" "$copy/work" "$copy/root"
-mount -t overlay overlay -o "lowerdir=/,upperdir=$copy/upper,workdir=$copy/work" "$copy/root"
-mount --bind /dev "$copy/root/dev"
-mkdir -p "$copy/root/run/systemd/system"
+mkdir "$copy/upper" "$copy/work" "$copy/tree"
+mount -t overlay overlay -o "lowerdir=/,upperdir=$copy/upper,workdir=$copy/work" "$copy/tree"
+mount --bind /dev "$copy/tree/dev"
+mkdir -p "$copy/tree/run/systemd/system"
 printf '#!/bin/sh\\necho systemctl "$@" >>/calls\\n' >"$copy/upper/systemctl"
 chmod 755 "$copy/upper/systemctl"
-rm -f "$copy/root/usr/bin/systemctl" "$copy/root/usr/sbin/policy-rc.d"
-mv "$copy/upper/systemctl" "$copy/root/usr/bin/systemctl"
-: >"$copy/root/calls"
-if [ -n "$PACKAGE" ]; then cp "$PACKAGE" "$copy/root/package.deb"; fi
-PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 chroot "$copy/root" sh -ec "$SCRIPT"
+rm -f "$copy/tree/usr/bin/systemctl" "$copy/tree/usr/sbin/policy-rc.d"
+mv "$copy/upper/systemctl" "$copy/tree/usr/bin/systemctl"
+: >"$copy/tree/calls"
+if [ -n "$PACKAGE" ]; then cp "$PACKAGE" "$copy/tree/package.deb"; fi
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 chroot "$copy/tree" sh -ec "$SCRIPT"
 """
 
 

@@ -49,11 +49,11 @@ class Doorward:
     def __init__(self, home, upstream, routes, more="", websockets=()):
         home = pathlib.Path(home) / f"doorward-{upstream}"
         (home / "tenants").mkdir(parents=True)
-        self.port, admin = free_port(), free_port()
+        self.port, self.admin = free_port(), free_port()
         routes = "".join(ROUTE.format(match=match, access=access) for match, access in routes)
         routes += "".join(UPGRADE.format(match=match) for match in websockets)
         file = home / "deployment.toml"
-        values = {"port": self.port, "admin": admin, "upstream": upstream, "home": home, "routes": routes, "more": more}
+        values = {"port": self.port, "admin": self.admin, "upstream": upstream, "home": home, "routes": routes, "more": more}
         file.write_text(CONFIGURATION.format(**values))
         self.log = home / "log"
         # the environment overrides the file
@@ -64,7 +64,7 @@ class Doorward:
             if self.process.poll() is not None:
                 raise RuntimeError(f"doorward has ended: {self.log.read_text()}")
             try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{admin}/readyz", timeout=1) as answer:
+                with urllib.request.urlopen(f"http://127.0.0.1:{self.admin}/readyz", timeout=1) as answer:
                     return answer.status == 200
             except urllib.error.HTTPError:
                 return False

@@ -19,6 +19,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};
+use prometheus_client::metrics::histogram::Histogram;
 use tokio::time::{Instant, timeout};
 
 pub use self::{
@@ -38,6 +39,7 @@ use crate::{
     config::model::{Upstream, UpstreamTarget},
     domain::client::ClientPrefix,
     sync::client_limits::Permit,
+    telemetry::metrics::Metrics,
 };
 
 /// Why the portal gave no response.
@@ -98,22 +100,35 @@ pub struct UpstreamClient {
     connector: UpstreamConnector,
     pool: Arc<ConnectionPool>,
     http2: Http2Upstream,
+    response_time: Histogram,
 }
 
 impl UpstreamClient {
-    pub fn new(upstream: Arc<Upstream>, slots: Arc<ConnectionSlots<Lease>>) -> io::Result<Self> {
+    fn new(
+        upstream: Arc<Upstream>,
+        slots: Arc<ConnectionSlots<Lease>>,
+        metrics: &Metrics,
+    ) -> io::Result<Self> {
+        let response_time = metrics.portal_response_time(&upstream.path);
         let connector = UpstreamConnector::new(&upstream)?;
         let shared = Http2Upstream::new(Arc::clone(&slots));
         let pool = Arc::new(ConnectionPool::new(upstream.keep_alive, slots));
-        Ok(Self { upstream, connector, pool, http2: shared })
+        Ok(Self { upstream, connector, pool, http2: shared, response_time })
     }
 
-    /// Sends the request and returns the response with a streaming body. A request is sent a second time only if not
-    /// a byte of it had been written the first time.
+    /// Sends the request and returns the response with a streaming body.
     pub async fn forward(
         &self,
         outgoing: &mut OutgoingRequest,
     ) -> Result<Response<ResponseBody>, ForwardError> {
+        let started = Instant::now();
+        let response = self.exchange(outgoing).await?;
+        self.response_time.observe(started.elapsed().as_secs_f64());
+        Ok(response)
+    }
+
+    /// A request is sent a second time only if not a byte of it had been written the first time.
+    async fn exchange(&self, outgoing: &mut OutgoingRequest) -> Result<Response<ResponseBody>, ForwardError> {
         let body = outgoing.request.body_mut();
         if body.is_arriving() {
             Box::pin(body.read_prefix()).await.map_err(|error| ForwardError::Broken(error.into()))?;
@@ -243,11 +258,12 @@ impl PortalConnections {
 pub struct UpstreamClients {
     clients: Mutex<Vec<Arc<UpstreamClient>>>,
     connections: Arc<PortalConnections>,
+    metrics: Arc<Metrics>,
 }
 
 impl UpstreamClients {
-    pub fn new(counted: &Arc<PortalConnections>) -> Self {
-        Self { clients: Mutex::default(), connections: Arc::clone(counted) }
+    pub fn new(connections: &Arc<PortalConnections>, metrics: &Arc<Metrics>) -> Self {
+        Self { clients: Mutex::default(), connections: Arc::clone(connections), metrics: Arc::clone(metrics) }
     }
 
     /// The client for an upstream of the current settings.
@@ -259,11 +275,14 @@ impl UpstreamClients {
         {
             return Ok(Arc::clone(client));
         }
-        let slots = self.connections.slots(upstream);
-        let client =
-            Arc::new(UpstreamClient::new(Arc::clone(upstream), slots).map_err(ForwardError::Connect)?);
+        let client = self.build_client(upstream).map_err(ForwardError::Connect)?;
         clients.push(Arc::clone(&client));
         Ok(client)
+    }
+
+    fn build_client(&self, upstream: &Arc<Upstream>) -> io::Result<Arc<UpstreamClient>> {
+        let slots = self.connections.slots(upstream);
+        UpstreamClient::new(Arc::clone(upstream), slots, &self.metrics).map(Arc::new)
     }
 
     /// Replaces all clients after a reload: new connections use the current settings and certificates. Requests in
@@ -274,9 +293,7 @@ impl UpstreamClients {
             let Some(upstream) = upstreams.iter().find(|upstream| **upstream == old.upstream) else {
                 continue;
             };
-            let renewed =
-                UpstreamClient::new(Arc::clone(upstream), self.connections.slots(upstream)).map(Arc::new);
-            let client = renewed.unwrap_or_else(|error| {
+            let client = self.build_client(upstream).unwrap_or_else(|error| {
                 let path = &upstream.path;
                 tracing::error!(path, %error, "certificate of portal.upstream cannot be used: the previous ones stay in use");
                 old

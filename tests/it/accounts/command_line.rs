@@ -49,7 +49,7 @@ fn commands_manage_an_account_of_a_running_server() {
         "sign_ins",
         "lockouts",
     ] {
-        assert!(metrics.contains(&format!("# TYPE doorward_{name} counter")), "{name}: {metrics}");
+        assert!(metrics.contains(&format!("# TYPE doorward_{name}_total counter")), "{name}: {metrics}");
     }
 
     // with a session open, the effect of the command is immediate

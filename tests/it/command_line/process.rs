@@ -59,6 +59,43 @@ fn sigterm_with_idle_connections_ends_at_once() {
 }
 
 #[test]
+fn sighup_reloads_all_files_and_drains_nothing() {
+    let portal = Portal::answering("hello").start();
+    let mut binary = served(&portal).setting("tenancy.watch", "off").serve();
+    let file = binary.folder().join("deployment.toml");
+    let written = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, written.replace("open", "signed-in")).unwrap();
+    binary.signal("HUP");
+    eventually(|| binary.get("/").send().status != 200);
+    assert!(binary.is_running());
+    std::fs::write(&file, "[server").unwrap();
+    binary.signal("HUP");
+    eventually(|| binary.log_count("deployment.toml is not in force") == 1);
+    assert_ne!(binary.get("/").send().status, 200, "the last good settings stay");
+    binary.signal("TERM");
+    assert_eq!(binary.exit_code(), Some(0));
+}
+
+#[test]
+fn reload_reports_keys_that_need_a_restart() {
+    let portal = Portal::answering("").start();
+    let binary = served(&portal).serve();
+    let file = binary.folder().join("deployment.toml");
+    let written = std::fs::read_to_string(&file).unwrap();
+    let pending = || binary.admin("/config").json()["restart_needed"].clone();
+    assert_eq!(pending(), json!([]));
+    let changed = written.replacen("workers = 1", "workers = 2", 1);
+    assert_ne!(changed, written);
+    std::fs::write(&file, changed).unwrap();
+    binary.signal("HUP");
+    eventually(|| pending() == json!(["server.workers"]));
+    assert_eq!(binary.log_count("deployment.toml is in force, but for keys that need a restart"), 1);
+    std::fs::write(&file, &written).unwrap();
+    binary.signal("HUP");
+    eventually(|| pending() == json!([]));
+}
+
+#[test]
 fn second_signal_stops_at_once() {
     let (stream, _hose) = Reply::stream();
     let portal = Portal::replying(stream).start();
@@ -339,9 +376,15 @@ fn explain_returns_allow_sign_in_or_refuse() {
     assert!(message.contains("verdict") && message.contains("carbon.super"), "{message}");
     let in_words = "one of WSO2's APIs, open to anonymous requests while the anonymous mode is on";
     assert!(message.contains(in_words), "{message}");
-    let message = text(&run(closed(), &["explain", "/devportal/apis", "--token", "nonsense"]).stdout);
+    let page = ["explain", "/devportal/apis", "--token", "nonsense"];
+    let message = text(&run(closed().anonymous(true), &page).stdout);
     assert!(message.contains("token           refused: the token is "), "{message}");
+    let as_browser = [&page[..], &["-H", "Accept: text/html"]].concat();
+    let message = text(&run(closed().anonymous(true), &as_browser).stdout);
     assert!(message.contains("; a browser that opens a page with it counts as one without"), "{message}");
+    let other = idp.token().claim("aud", "other").sign();
+    let message = text(&run(closed(), &["explain", apis, "--token", &other]).stdout);
+    assert!(message.contains("(aud is \"other\", expected is one of [\"portal\"])"), "{message}");
     let message = text(&run(closed(), &["explain", "/devportal/apis", "--token", &token]).stdout);
     assert!(message.contains("by a token") && !message.contains("refused"), "{message}");
     let unclear = run(closed(), &["explain", "docs"]);

@@ -44,8 +44,10 @@ fn explain_changes_no_metric() {
         let ask = proxy.admin_request("POST", "/explain").header("content-type", "application/json");
         assert_eq!(ask.body(question.to_string()).send().status, 200);
     };
-    let metrics =
-        || -> BTreeSet<String> { proxy.admin("/metrics").text().lines().map(ToOwned::to_owned).collect() };
+    let metrics = || -> BTreeSet<String> {
+        let text = proxy.admin("/metrics").text();
+        text.lines().filter(|line| !line.contains("process_")).map(ToOwned::to_owned).collect()
+    };
     // the first one reads the tenant's file
     explain();
     let before = metrics();
@@ -116,7 +118,8 @@ fn metric_and_label_names_are_stable() {
     proxy.get("/").send();
     portal.stop();
     eventually(|| proxy.get("/").api_client().send().status != 200);
-    let text = proxy.admin("/metrics").text();
+    let request = proxy.admin_request("GET", "/metrics").header("accept", "application/openmetrics-text");
+    let text = request.send().text();
     assert!(text.ends_with("# EOF\n"));
     let names: BTreeSet<&str> = text
         .lines()
@@ -128,6 +131,33 @@ fn metric_and_label_names_are_stable() {
     let undescribed = text.lines().filter(|line| line.starts_with("# TYPE")).count()
         - text.lines().filter(|line| line.starts_with("# HELP")).count();
     assert_eq!(undescribed, 0);
+}
+
+#[test]
+fn each_metric_exists_from_the_start() {
+    let portal = Portal::answering("").start();
+    let proxy = TestProxy::in_front_of(&portal).tls().start();
+    let answer = proxy.admin("/metrics");
+    assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+    let text = answer.text();
+    for line in [
+        "# TYPE doorward_responses_total counter",
+        "doorward_responses_total{status=\"5xx\"} 0",
+        "doorward_config_reloads_total{result=\"failed\"} 0",
+        concat!("doorward_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
+        "# TYPE process_cpu_seconds_total counter",
+    ] {
+        assert!(text.lines().any(|written| written == line), "{line} in {text}");
+    }
+    let expiry = "doorward_certificate_expiry_timestamp_seconds{file=\"";
+    assert!(text.lines().any(|line| line.starts_with(expiry)), "{text}");
+    for name in ["resident_memory_bytes", "open_fds", "max_fds", "start_time_seconds", "virtual_memory_bytes"]
+    {
+        let value = text
+            .lines()
+            .find_map(|line| line.strip_prefix("process_")?.strip_prefix(name)?.strip_prefix(' '));
+        assert!(value.is_some_and(|value| value != "0"), "{name}");
+    }
 }
 
 #[test]
