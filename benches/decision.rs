@@ -5,11 +5,11 @@ use std::{hint::black_box, net::IpAddr};
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use doorward::internals::{
-    config::model::HeaderProfile,
+    config::model::{AccessSettings, PortalProfile},
     domain::{
         access,
         browser::{self, FetchMetadata},
-        identity::{CrossTenantAccess, Identity, User},
+        identity::{Identity, User},
         return_address::ReturnAddress,
         route::{AccessLevel, Route, RouteKind, RouteRule, RouteTable, wso2_apim},
         tenant::TenantId,
@@ -153,14 +153,8 @@ fn write(c: &mut Criterion) {
     let mut group = c.benchmark_group("write");
     let (user, tenant) = (user(), TenantId::parse("acme.com").unwrap());
     group.bench_function("identity_headers", |b| {
-        b.iter(|| {
-            identity_headers(
-                HeaderProfile::Wso2,
-                black_box(&user),
-                &tenant,
-                &CrossTenantAccess::OwnTenantOnly,
-            )
-        });
+        let access = AccessSettings::default_for(PortalProfile::Wso2Apim);
+        b.iter(|| identity_headers(&access, black_box(&user), &tenant));
     });
     let host = HeaderValue::from_static("portal.example.com");
     let peer: IpAddr = [203, 0, 113, 7].into();

@@ -31,7 +31,7 @@ pub mod config {
         pub use crate::config::load::{load, parse};
     }
     pub mod model {
-        pub use crate::config::model::{HeaderProfile, StoreLocation, StoreSettings};
+        pub use crate::config::model::{AccessSettings, PortalProfile, StoreLocation, StoreSettings};
     }
     pub mod schema {
         pub use crate::config::schema::tenant_conf;

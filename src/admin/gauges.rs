@@ -51,7 +51,7 @@ pub fn render(state: &ProxyState, store: &StoreState, certificates: &ServerCerti
     let expiries = Family::<CertificateLabels, Gauge>::default();
     for (file, at) in certificates.expiries() {
         let labels = CertificateLabels { file: file.display().to_string() };
-        expiries.get_or_create(&labels).set(i64::try_from(at).unwrap_or(i64::MAX));
+        expiries.get_or_create(&labels).set(i64::try_from(at.as_seconds()).unwrap_or(i64::MAX));
     }
     registry.register(
         "certificate_expiry_timestamp_seconds",

@@ -4,31 +4,29 @@ use std::{path::Path, time::Duration};
 
 use tokio::time::sleep;
 
-use crate::{clock::unix_seconds, server::ServerCertificates};
+use crate::{
+    clock::Clock, config::check::EXPIRY_WARNING, domain::time::Timestamp, server::ServerCertificates,
+};
 
-/// Let's Encrypt certificates are renewed 30 days before they expire: a shorter remaining time means that renewal fails.
-const WARNING_DAYS: u64 = 21;
-const DAY: u64 = 24 * 60 * 60;
+const DAY: Duration = Duration::from_hours(24);
 
 /// Logs at once and each day.
-pub async fn watch(certificates: ServerCertificates) {
+pub async fn watch(certificates: ServerCertificates, clock: Clock) {
     loop {
-        log(&certificates, unix_seconds());
-        sleep(Duration::from_secs(DAY)).await;
+        let now = clock.now();
+        for (file, expiry) in certificates.expiries() {
+            log(&file, expiry, now);
+        }
+        sleep(DAY).await;
     }
 }
 
-pub fn log(certificates: &ServerCertificates, now: u64) {
-    for (file, expiry) in certificates.expiries() {
-        log_certificate(&file, expiry, now);
-    }
-}
-
-fn log_certificate(file: &Path, expiry: u64, now: u64) {
+fn log(file: &Path, expiry: Timestamp, now: Timestamp) {
     let file = file.display();
+    let days = expiry.abs_diff(now).as_secs() / DAY.as_secs();
     if expiry <= now {
-        tracing::error!(%file, days = (now - expiry) / DAY, "certificate has expired: clients refuse the connection");
-    } else if expiry - now < WARNING_DAYS * DAY {
-        tracing::warn!(%file, days_left = (expiry - now) / DAY, "certificate expires soon");
+        tracing::error!(%file, days, "certificate has expired: clients refuse the connection");
+    } else if expiry.saturating_since(now) < EXPIRY_WARNING {
+        tracing::warn!(%file, days_left = days, "certificate expires soon");
     }
 }

@@ -276,7 +276,7 @@ impl ControlThread {
         );
         let watching = reloader.watch();
         runtime.spawn(reloader.serve(self.reload.clone()));
-        runtime.spawn(certificate_expiry::watch(self.certificates.clone()));
+        runtime.spawn(certificate_expiry::watch(self.certificates.clone(), self.state.clock.clone()));
         runtime.spawn(load_keys(Arc::clone(&self.state), Arc::clone(&self.keys_loaded)));
         runtime.block_on(self.wait_for_drain());
         drop(watching);

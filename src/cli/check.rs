@@ -3,6 +3,7 @@
 use std::{fmt::Write as _, io::Write as _, path::Path, process::ExitCode};
 
 use crate::{
+    clock::Clock,
     config::{
         check::{CheckReport, check},
         environment,
@@ -12,7 +13,7 @@ use crate::{
 
 /// Every file that Doorward would read. Exit code 0: no mistake. 2: there are some.
 pub fn run(file: &Path, json: bool) -> ExitCode {
-    let mut report = check(file, &environment());
+    let mut report = check(file, &environment(), Clock::system().now());
     if let Some(mistake) = super::folder_mistake(file) {
         report.mistakes = vec![mistake];
     }
@@ -57,12 +58,13 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::domain::time::Timestamp;
 
     fn report(text: &str) -> CheckReport {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("d.toml");
         std::fs::write(&file, text).unwrap();
-        check(&file, &BTreeMap::new())
+        check(&file, &BTreeMap::new(), Timestamp::EPOCH)
     }
 
     const GOOD: &str = "[[portal.upstream]]\nurl = \"http://127.0.0.1:1\"\n[[issuer]]\nissuer = \"x\"\n\

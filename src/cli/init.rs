@@ -46,7 +46,19 @@ const DEPLOYMENT: &str = "deployment.toml";
 const FOR_ALL: [(&str, &str); 1] = [("\nclaimable_hosts = ", "\n# claimable_hosts = ")];
 
 /// Where the profile `generic` has other defaults.
-const FOR_GENERIC: [(&str, &str); 6] = [
+const FOR_GENERIC: [(&str, &str); 9] = [
+    (
+        "#on_missing = \"inherit\"             # a tenant's folder without a file; in the profile \"generic\" it is \"closed\"",
+        "#on_missing = \"closed\"              # a tenant's folder without a file; or \"inherit\"",
+    ),
+    (
+        "#authorization = \"doorward\"         # whose the Authorization header is, or \"portal\"; in the profile \"generic\" it is \"auto\"",
+        "#authorization = \"auto\"             # whose the Authorization header is; or \"doorward\", \"portal\"",
+    ),
+    (
+        "enable_anonymous_mode = true\n",
+        "enable_anonymous_mode = false          # true: what no [[access.route]] names is public\n",
+    ),
     (
         "#profile = \"wso2-apim\"              # or \"generic\": then only [[access.route]] says which paths it has",
         "profile = \"generic\"                 # only [[access.route]] says which paths it has; or \"wso2-apim\"",
@@ -57,7 +69,7 @@ const FOR_GENERIC: [(&str, &str); 6] = [
     ),
     (
         "#url = \"/devportal/services/configs?tenant={tenant}\"",
-        "# url = \"/login?next={return_path}\"   # needed as soon as enable_anonymous_mode is false",
+        "# url = \"/login?next={return_path}\"   # where browsers sign in",
     ),
     (
         "#forward_token = true               # the portal gets the Authorization header; in the profile \"generic\" it is false",
@@ -147,7 +159,10 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::config::{check::check, load::load, model};
+    use crate::{
+        config::{check::check, load::load, model},
+        domain::time::Timestamp,
+    };
 
     #[test]
     fn generated_configuration_passes_the_check() {
@@ -159,7 +174,7 @@ mod tests {
             let new = folder.path().join(format!("{profile:?}"));
             write(&new, profile).unwrap();
             let file = new.join(DEPLOYMENT);
-            let report = check(&file, &BTreeMap::new());
+            let report = check(&file, &BTreeMap::new(), Timestamp::EPOCH);
             assert!(report.is_clean() && report.tenants == 1, "{report:#?}");
             let settings = load(&file, &BTreeMap::new()).unwrap();
             assert_eq!(settings.portal.profile, meant);

@@ -19,10 +19,10 @@ pub fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Fi
     if certificates.is_empty() { Err(FileProblem::NoCertificate) } else { Ok(certificates) }
 }
 
-/// The end of the validity (RFC 5280 §4.1.2.5), in seconds since the epoch. `None`: this is not an X.509 certificate.
-pub fn expiry(certificate: &CertificateDer<'_>) -> Option<u64> {
+/// The end of the validity (RFC 5280 §4.1.2.5). `None`: this is not an X.509 certificate.
+pub fn expiry(certificate: &CertificateDer<'_>) -> Option<Timestamp> {
     let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
-    Some(u64::try_from(parsed.validity().not_after.timestamp()).unwrap_or(0))
+    Some(Timestamp::from_seconds(u64::try_from(parsed.validity().not_after.timestamp()).unwrap_or(0)))
 }
 
 /// Reads a regular file as a whole.

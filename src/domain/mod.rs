@@ -26,3 +26,4 @@ pub mod tenant;
 pub mod time;
 pub mod transfer_rate;
 pub mod upgrade;
+pub mod user_template;

@@ -34,6 +34,7 @@ pub fn cookies(data: &[u8]) {
         }
     }
     let places = TokenLocations {
+        authorization: true,
         max_bytes: 64 * 1024,
         token_cookie: Some(TOKEN_COOKIE),
         both_halves_as_cookies: true,

@@ -21,7 +21,7 @@ use super::{
     tenant_selection,
 };
 use crate::{
-    config::{Settings, TenantPolicy, descriptors::MANAGEMENT_CONNECTIONS},
+    config::{Settings, TenantPolicy, descriptors::MANAGEMENT_CONNECTIONS, model::AuthorizationOwner},
     domain::{
         buffer_load::{BufferShortage, STALL_TIMEOUT},
         client::ClientAddress,
@@ -294,6 +294,7 @@ async fn known_user(
     }
     let policy = known_policy(state, settings, client, parts)?;
     let places = TokenLocations {
+        authorization: policy.access.authorization != AuthorizationOwner::Portal,
         token_cookie: policy.access.token_cookie.as_deref(),
         ..TokenLocations::header_only(settings.limits.max_token_bytes)
     };

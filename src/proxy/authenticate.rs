@@ -8,7 +8,7 @@ use super::{ProxyState, evaluate::reads_query_token, forwarded::ResolvedClient, 
 use crate::{
     config::{
         Settings, TenantPolicy, hosts,
-        model::{Issuer, KeySource, PortalProfile},
+        model::{AuthorizationOwner, Issuer, KeySource, PortalProfile},
     },
     domain::{
         browser,
@@ -20,8 +20,9 @@ use crate::{
     sync::client_limits::{ClientRegistry, ClientState},
     tenants::HostLookup,
     token::{
-        TokenError, VerifiedToken,
+        self, TokenError, VerifiedToken,
         bearer::{self, BadCredential, Credential, TokenLocations},
+        is_of_other_issuer,
     },
 };
 
@@ -112,23 +113,38 @@ impl fmt::Debug for VerifiedCredential {
     }
 }
 
+/// Whose the request's `Authorization` header is: the portal gets its own as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeaderOwner {
+    Doorward,
+    Portal,
+}
+
+/// The result of step 5.
+#[derive(Debug)]
+pub struct Authentication {
+    pub credential: Option<VerifiedCredential>,
+    pub header_owner: HeaderOwner,
+}
+
 /// Authenticates the request. A token takes precedence over a session: it was put into this very request, while a browser sends
 /// the cookie by itself; and the portal that gets the token would identify its bearer, not the cookie's user.
-pub async fn authenticate(context: AuthContext<'_>) -> Result<Option<VerifiedCredential>, Refusal> {
+pub async fn authenticate(context: AuthContext<'_>) -> Result<Authentication, Refusal> {
     let AuthContext { state, parts, route, origin, .. } = context;
     // the sign-in endpoint itself uses the header for client credentials, and assets need no user
     if route.access == AccessLevel::Open && !origin.needs_user {
-        return Ok(None);
+        return Ok(Authentication { credential: None, header_owner: HeaderOwner::Portal });
     }
     let provenance = Provenance::of(&context);
-    let bearer = authenticate_token(context, provenance).await?;
-    match (bearer, &state.accounts) {
-        (Some(verified), _) => Ok(Some(VerifiedCredential::Token(verified))),
+    let (header_owner, bearer) = authenticate_token(context, provenance).await?;
+    let credential = match (bearer, &state.accounts) {
+        (Some(verified), _) => Some(VerifiedCredential::Token(verified)),
         (None, Some(accounts)) if provenance != Provenance::CrossOriginWrite => {
-            authenticate_session(&accounts.sessions, parts, origin).await
+            authenticate_session(&accounts.sessions, parts, origin).await?
         }
-        (None, _) => Ok(None),
-    }
+        (None, _) => None,
+    };
+    Ok(Authentication { credential, header_owner })
 }
 
 /// The session this browser signed in with, if it is alive. Pages of other sites cannot send the cookie along
@@ -148,12 +164,46 @@ async fn authenticate_session(
     }
 }
 
-/// By a token that is valid under this tenant's policy. A browser that opens a page is never refused because
-/// of a stale token: its user is anonymous. A program that sends an invalid token gets an error.
+/// By a token that is valid under this tenant's policy, and whose the `Authorization` header is.
 async fn authenticate_token(
     context: AuthContext<'_>,
     provenance: Provenance,
-) -> Result<Option<Arc<VerifiedToken>>, Refusal> {
+) -> Result<(HeaderOwner, Option<Arc<VerifiedToken>>), Refusal> {
+    let owner = context.policy.access.authorization;
+    if owner != AuthorizationOwner::Portal {
+        match verify_token(context, provenance, HeaderOwner::Doorward).await? {
+            TokenOutcome::Verified(token) => return Ok((HeaderOwner::Doorward, Some(token))),
+            TokenOutcome::None => return Ok((HeaderOwner::Doorward, None)),
+            TokenOutcome::OtherScheme if owner == AuthorizationOwner::Doorward => {
+                return Err(Refusal::SignInNeeded { sign_in_url: None });
+            }
+            TokenOutcome::OtherScheme | TokenOutcome::OtherIssuer => {}
+        }
+    }
+    let token = match verify_token(context, provenance, HeaderOwner::Portal).await? {
+        TokenOutcome::Verified(token) => Some(token),
+        TokenOutcome::None | TokenOutcome::OtherScheme | TokenOutcome::OtherIssuer => None,
+    };
+    Ok((HeaderOwner::Portal, token))
+}
+
+enum TokenOutcome {
+    /// The request has none, or one that does not count.
+    None,
+    Verified(Arc<VerifiedToken>),
+    /// The `Authorization` header has other credentials than a token.
+    OtherScheme,
+    /// The token in the `Authorization` header is of none of the tenant's issuers, and the header may be the portal's.
+    OtherIssuer,
+}
+
+/// A browser that opens a page is never refused because of a stale token: its user is anonymous. A program that sends an
+/// invalid token gets an error. `owner`: `Authorization` is read only if it is Doorward's.
+async fn verify_token(
+    context: AuthContext<'_>,
+    provenance: Provenance,
+    owner: HeaderOwner,
+) -> Result<TokenOutcome, Refusal> {
     let AuthContext { state, settings, parts, policy, route, origin } = context;
     let wso2 = settings.portal.profile == PortalProfile::Wso2Apim;
     let query = parts
@@ -161,6 +211,7 @@ async fn authenticate_token(
         .query()
         .filter(|query| reads_query_token(settings, route) && bearer::has_access_token_parameter(query));
     let places = TokenLocations {
+        authorization: owner == HeaderOwner::Doorward,
         max_bytes: settings.limits.max_token_bytes,
         token_cookie: policy.access.token_cookie.as_deref(),
         both_halves_as_cookies: wso2
@@ -168,14 +219,21 @@ async fn authenticate_token(
             && route.kind == RouteKind::Page,
         query: query.filter(|_| provenance == Provenance::Read),
     };
-    let credential = bearer::extract(&parts.headers, &places).map_err(|problem| match problem {
-        BadCredential::TooLong => Refusal::BadToken(TokenError::TooLong),
-        BadCredential::TwoHeaders => Refusal::BadRequest("the request has two Authorization headers"),
-        BadCredential::TwoTokens => Refusal::BadRequest("the request has more than one access token"),
-        BadCredential::NotOneToken => Refusal::BadToken(TokenError::Malformed),
-    })?;
+    let may_be_portals = places.authorization && policy.access.authorization == AuthorizationOwner::Auto;
+    let credential = match bearer::extract(&parts.headers, &places) {
+        Ok(credential) => credential,
+        Err(BadCredential::NotOneToken) if may_be_portals => Credential::OtherScheme,
+        Err(BadCredential::NotOneToken) => return Err(Refusal::BadToken(TokenError::Malformed)),
+        Err(BadCredential::TooLong) => return Err(Refusal::BadToken(TokenError::TooLong)),
+        Err(BadCredential::TwoHeaders) => {
+            return Err(Refusal::BadRequest("the request has two Authorization headers"));
+        }
+        Err(BadCredential::TwoTokens) => {
+            return Err(Refusal::BadRequest("the request has more than one access token"));
+        }
+    };
     let is_program = origin.caller_kind != browser::CallerKind::Navigation;
-    let in_header = parts.headers.contains_key(header::AUTHORIZATION);
+    let in_header = places.authorization && parts.headers.contains_key(header::AUTHORIZATION);
     let token = match credential {
         // RFC 6750 §5.3: a token in an address ends up in logs and histories
         _ if query.is_some() && places.query.is_none() => {
@@ -184,11 +242,11 @@ async fn authenticate_token(
         Credential::None if query.is_some() => {
             return Err(Refusal::BadRequest("an access token does not belong into the address"));
         }
-        Credential::None => return Ok(None),
-        Credential::OtherScheme => return Err(Refusal::SignInNeeded { sign_in_url: None }),
+        Credential::None => return Ok(TokenOutcome::None),
+        Credential::OtherScheme => return Ok(TokenOutcome::OtherScheme),
         // a browser sends the portal's cookies to every tenant's address, also when an attacker leads it there
         Credential::Bearer(token) if !in_header && is_sent_to_tenant_introspection(policy, &token) => {
-            return Ok(None);
+            return Ok(TokenOutcome::None);
         }
         Credential::Bearer(token) => token,
     };
@@ -197,16 +255,37 @@ async fn authenticate_token(
         known
     } else {
         state.metrics.tokens_checked.inc_by(u64::from(origin.is_counted));
-        Box::pin(state.tokens.verify_for(origin.client.address, policy, &token, origin.now)).await
+        let verified = state.tokens.verify_for(origin.client.address, policy, &token, origin.now);
+        let verified = Box::pin(verified).await;
+        if let Err(error) = &verified
+            && origin.is_counted
+        {
+            log_rejection(&context, &token, error);
+        }
+        verified
     };
     match verified {
-        Ok(verified) => Ok(Some(verified)),
+        Ok(verified) => Ok(TokenOutcome::Verified(verified)),
+        Err(error) if in_header && may_be_portals && is_of_other_issuer(policy, &token, &error) => {
+            Ok(TokenOutcome::OtherIssuer)
+        }
         // "cannot be verified" never means "anonymous"
         Err(error) if in_header && is_program => Err(Refusal::BadToken(error)),
         Err(error @ (TokenError::Unavailable | TokenError::MissingScope { .. })) => {
             Err(Refusal::BadToken(error))
         }
-        Err(_) => Ok(None),
+        Err(_) => Ok(TokenOutcome::None),
+    }
+}
+
+#[cold]
+fn log_rejection(context: &AuthContext<'_>, token: &str, error: &TokenError) {
+    let AuthContext { state, policy, origin, .. } = context;
+    let mismatch = token::describe_mismatch(policy, token, error);
+    if let Some(mismatch) = mismatch
+        && let Some(suppressed) = state.metrics.throttle_token_log(origin.now)
+    {
+        tracing::info!(tenant = %policy.tenant, %error, mismatch, suppressed, "token rejected");
     }
 }
 

@@ -5,7 +5,10 @@ use std::{net::IpAddr, sync::Arc};
 use http::{HeaderName, HeaderValue, header, request::Parts};
 
 use super::{
-    ProxyState, authenticate::VerifiedCredential, forwarded::ResolvedClient, refusal::ResponseContext,
+    ProxyState,
+    authenticate::{Authentication, HeaderOwner, VerifiedCredential},
+    forwarded::ResolvedClient,
+    refusal::ResponseContext,
 };
 use crate::{
     config::TenantPolicy,
@@ -51,6 +54,7 @@ pub struct RequestContext {
     /// Anonymous as long as no credential is verified.
     pub identity: Identity,
     pub credential: Option<VerifiedCredential>,
+    pub header_owner: HeaderOwner,
 }
 
 impl RequestContext {
@@ -76,6 +80,7 @@ impl RequestContext {
             accepts_trailers: false,
             identity: Identity::Anonymous,
             credential: None,
+            header_owner: HeaderOwner::Doorward,
         }
     }
 
@@ -90,12 +95,13 @@ impl RequestContext {
     }
 
     /// A user of another tenant keeps the limits of the address.
-    pub fn set_credential(
+    pub fn set_authentication(
         &mut self,
-        credential: Option<VerifiedCredential>,
+        authentication: Authentication,
         policy: &TenantPolicy,
         state: &ProxyState,
     ) {
+        let Authentication { credential, header_owner } = authentication;
         if let Some(credential) = &credential {
             let user = Arc::clone(credential.user());
             self.identity = Identity::of(user, &policy.tenant, &policy.access.cross_tenant);
@@ -104,6 +110,7 @@ impl RequestContext {
             }
         }
         self.credential = credential;
+        self.header_owner = header_owner;
     }
 }
 

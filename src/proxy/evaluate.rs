@@ -7,7 +7,7 @@ use http::{HeaderValue, Method, Version, header, request::Parts};
 
 use super::{
     ProxyState, admission,
-    authenticate::{AuthContext, RequestOrigin, authenticate, is_cross_origin},
+    authenticate::{AuthContext, Authentication, RequestOrigin, authenticate, is_cross_origin},
     context::{RequestContext, classify_caller},
     destination::Destination,
     https_redirect::https_location,
@@ -164,7 +164,7 @@ pub async fn evaluate(
             };
             authenticate(AuthContext { state, settings, parts, policy: &policy, route: &route, origin }).await
         };
-        if let Ok(Some(credential)) = &authenticated
+        if let Ok(Authentication { credential: Some(credential), .. }) = &authenticated
             && !is_tenant_selected
             && credential.user().tenant != policy.tenant
             && let Some(own) = find_policy(state, &credential.user().tenant).await
@@ -174,7 +174,7 @@ pub async fn evaluate(
             continue;
         }
         let authenticated =
-            authenticated.map(|credential| context.set_credential(credential, &policy, state));
+            authenticated.map(|authentication| context.set_authentication(authentication, &policy, state));
         if destination == Destination::OwnPage {
             return Evaluation::OwnPage(Ok(policy));
         }

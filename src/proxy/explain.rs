@@ -29,6 +29,7 @@ use crate::{
         tenant::TenantId,
         time::Timestamp,
     },
+    token::describe_mismatch,
 };
 
 #[derive(Debug, Serialize)]
@@ -234,7 +235,11 @@ impl Explained<'_> {
         } else {
             ""
         };
-        Some(format!("refused: {error}{counts}"))
+        let presented = self.parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let token = presented.and_then(|value| value.split_once(' ')).map_or("", |(_, token)| token.trim());
+        let mismatch = describe_mismatch(&routed.policy, token, &error);
+        let mismatch = mismatch.map(|mismatch| format!(" ({mismatch})")).unwrap_or_default();
+        Some(format!("refused: {error}{mismatch}{counts}"))
     }
 
     /// Session and identity. `access` is that of the route, if there is one.

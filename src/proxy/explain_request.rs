@@ -84,7 +84,8 @@ impl ExplainRequest {
             .body(())
             .map_err(|error| self.url_error(&error))?;
         let headers = request.headers_mut();
-        if self.headers.is_empty() {
+        // browsers open pages without a token in a header
+        if self.headers.is_empty() && self.token.is_none() {
             headers.insert(header::ACCEPT, HeaderValue::from_static("text/html"));
         }
         for line in &self.headers {

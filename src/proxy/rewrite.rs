@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use http::{HeaderValue, Uri, Version, header, request::Parts, uri};
+use http::{HeaderName, HeaderValue, Uri, Version, header, request::Parts, uri};
 
 use super::{
     ClientConnection,
-    authenticate::VerifiedCredential,
+    authenticate::{HeaderOwner, VerifiedCredential},
     context::RequestContext,
     evaluate::RoutedRequest,
     headers::{IdentityHeaders, identity_headers},
@@ -19,6 +19,7 @@ use crate::{
     config::{
         TenantPolicy,
         model::{Upstream, UpstreamTarget},
+        sections::access::OwnIdentityHeader,
     },
     domain::{
         identity::{Identity, User},
@@ -26,6 +27,14 @@ use crate::{
     },
     token::bearer::{self, VerifiedCookies},
 };
+
+/// Who reads the tokens of a request.
+#[derive(Clone, Copy)]
+struct TokenReaders {
+    header_owner: HeaderOwner,
+    /// The portal reads a token in the query, too.
+    portal_reads_query: bool,
+}
 
 /// Rewrites the request for the portal: one tenant, one identity, one client address, no cookies of Doorward.
 pub fn rewrite_request(
@@ -39,21 +48,25 @@ pub fn rewrite_request(
     if policy.header_value.is_some() {
         tenant_selection::normalize_tenant(parts, &policy.tenant)?;
     }
-    let reads_query_token = routed.reads_query_token;
+    let readers =
+        TokenReaders { header_owner: context.header_owner, portal_reads_query: routed.reads_query_token };
     cookies::strip_own(&mut parts.headers);
+    if !policy.access.own_identity_headers.is_empty() {
+        remove_own_identity_headers(&policy.access.own_identity_headers, parts);
+    }
     let mut identity = None;
     match (&context.identity, &context.credential) {
         (Identity::User(user), Some(VerifiedCredential::Token(verified))) => {
             let make = || identity_headers_for(policy, user);
             identity = Some(Arc::clone(verified.headers.get_or_init(make)));
-            remove_unverified_token_cookies(policy, parts, reads_query_token);
-            if !policy.access.forward_token {
+            remove_unverified_token_cookies(policy, readers, parts);
+            if !policy.access.forward_token && context.header_owner == HeaderOwner::Doorward {
                 parts.headers.remove(header::AUTHORIZATION);
             }
         }
         // other credentials of the request did not allow it
         (Identity::User(user), Some(VerifiedCredential::Session(live))) => {
-            remove_tokens(policy, parts, reads_query_token)?;
+            remove_tokens(policy, readers, parts)?;
             let make = || identity_headers_for(policy, user);
             identity = Some(match live.headers.get_or_init(|| (policy.generation, make())) {
                 (generation, headers) if *generation == policy.generation => Arc::clone(headers),
@@ -64,7 +77,7 @@ pub fn rewrite_request(
         // on an open route no credential is verified: the header is left to the portal
         (Identity::Anonymous, _) if routed.route.access == AccessLevel::Open => {}
         // anonymous for the portal too: it may read tokens itself
-        _ => remove_tokens(policy, parts, reads_query_token)?,
+        _ => remove_tokens(policy, readers, parts)?,
     }
     let host = parts.headers.get(header::HOST);
     let origin =
@@ -96,17 +109,33 @@ pub fn rewrite_request(
 }
 
 fn identity_headers_for(policy: &TenantPolicy, user: &User) -> IdentityHeaders {
-    identity_headers(policy.access.identity_headers, user, &policy.tenant, &policy.access.cross_tenant)
+    identity_headers(&policy.access, user, &policy.tenant)
+}
+
+/// Removes headers of the client under the names of the operator's own identity headers, and under names that a gateway reads as
+/// these.
+fn remove_own_identity_headers(own: &[OwnIdentityHeader], parts: &mut Parts) {
+    let folded = |name: &HeaderName| name.as_str().replace(['_', '.'], "-");
+    let forged: Vec<HeaderName> = parts
+        .headers
+        .keys()
+        .filter(|name| own.iter().any(|own| own.name == **name || own.name.as_str() == folded(name)))
+        .cloned()
+        .collect();
+    for name in forged {
+        parts.headers.remove(name);
+    }
 }
 
 /// Removes tokens in cookies beside the one that was verified: the portal may read them first.
-fn remove_unverified_token_cookies(policy: &TenantPolicy, parts: &mut Parts, reads_query_token: bool) {
+fn remove_unverified_token_cookies(policy: &TenantPolicy, readers: TokenReaders, parts: &mut Parts) {
     if !parts.headers.contains_key(header::COOKIE) {
         return;
     }
     let token_cookie = policy.access.token_cookie.as_deref();
-    let query = parts.uri.query().filter(|_| reads_query_token);
-    let verified = VerifiedCookies::of(&parts.headers, token_cookie, query);
+    let query = parts.uri.query().filter(|_| readers.portal_reads_query);
+    let reads_header = readers.header_owner == HeaderOwner::Doorward;
+    let verified = VerifiedCookies::of(&parts.headers, reads_header, token_cookie, query);
     cookies::strip_named(&mut parts.headers, |name| match name {
         bearer::FIRST_HALF_COOKIE => !verified.first_half,
         bearer::SECOND_HALF_COOKIE => !verified.second_half,
@@ -114,16 +143,17 @@ fn remove_unverified_token_cookies(policy: &TenantPolicy, parts: &mut Parts, rea
     });
 }
 
-/// Removes tokens that were not accepted, so that the portal cannot read them. `reads_query_token`: the portal reads one in the
-/// query, too.
-fn remove_tokens(policy: &TenantPolicy, parts: &mut Parts, reads_query_token: bool) -> Result<(), Refusal> {
-    parts.headers.remove(header::AUTHORIZATION);
+/// Removes tokens that were not accepted, so that the portal cannot read them.
+fn remove_tokens(policy: &TenantPolicy, readers: TokenReaders, parts: &mut Parts) -> Result<(), Refusal> {
+    if readers.header_owner == HeaderOwner::Doorward {
+        parts.headers.remove(header::AUTHORIZATION);
+    }
     cookies::strip_named(&mut parts.headers, |name| {
         name == bearer::FIRST_HALF_COOKIE
             || name == bearer::SECOND_HALF_COOKIE
             || policy.access.token_cookie.as_deref() == Some(name)
     });
-    if reads_query_token && parts.uri.query().is_some_and(bearer::has_access_token_parameter) {
+    if readers.portal_reads_query && parts.uri.query().is_some_and(bearer::has_access_token_parameter) {
         return Err(Refusal::SignInNeeded { sign_in_url: None });
     }
     Ok(())

@@ -26,6 +26,7 @@ use self::{
 };
 use crate::{
     config::Settings,
+    domain::time::Timestamp,
     proxy::{ListenerKind, ProxyState},
 };
 
@@ -38,8 +39,8 @@ pub struct ServerCertificates {
 }
 
 impl ServerCertificates {
-    /// The certificate files in use, and when each expires, in seconds since the epoch.
-    pub fn expiries(&self) -> Vec<(PathBuf, u64)> {
+    /// The certificate files in use, and when each expires.
+    pub fn expiries(&self) -> Vec<(PathBuf, Timestamp)> {
         [&self.public, &self.management]
             .into_iter()
             .flatten()

@@ -23,9 +23,12 @@ use rustls::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use crate::config::{
-    certificates,
-    model::{CertificateFiles, ClientAuth, TlsFiles},
+use crate::{
+    config::{
+        certificates,
+        model::{CertificateFiles, ClientAuth, TlsFiles},
+    },
+    domain::time::Timestamp,
 };
 
 #[derive(Debug)]
@@ -59,8 +62,8 @@ impl Certificates {
         Ok(())
     }
 
-    /// The certificate files in use, and when each expires, in seconds since the epoch.
-    pub fn expiries(&self) -> Vec<(PathBuf, u64)> {
+    /// The certificate files in use, and when each expires.
+    pub fn expiries(&self) -> Vec<(PathBuf, Timestamp)> {
         let chains = self.resolver.0.load();
         let all = std::iter::once(&chains.first).chain(&chains.others);
         all.filter_map(|chain| Some((chain.cert_file.clone(), chain.expiry?))).collect()
@@ -113,7 +116,7 @@ struct CertificateChains {
 struct CertificateChain {
     cert_file: PathBuf,
     key: Arc<CertifiedKey>,
-    expiry: Option<u64>,
+    expiry: Option<Timestamp>,
 }
 
 impl CertificateChain {

@@ -11,7 +11,7 @@ use std::{
 use super::{
     evaluate::PolicyChange,
     index::{ClaimOutcome, ClaimReading},
-    tenant_state::TenantState,
+    tenant_state::{ContentFingerprint, TenantState},
 };
 use crate::{
     config::{document::KeyPath, mistake::Mistake},
@@ -108,6 +108,16 @@ impl ReloadReport {
             PolicyChange::Accepted if let Some(problem) = problem => {
                 self.failed.fetch_add(1, Ordering::Relaxed);
                 tracing::error!(%tenant, "{problem}");
+            }
+            PolicyChange::Accepted
+                if is_reload
+                    && state
+                        .last_good()
+                        .is_some_and(|good| good.fingerprint == ContentFingerprint::NoFile) =>
+            {
+                self.accepted.fetch_add(1, Ordering::Relaxed);
+                let anonymous = state.policy().anonymous;
+                tracing::warn!(%tenant, anonymous, "tenant file missing: tenancy.on_missing applies");
             }
             PolicyChange::Accepted if is_reload => {
                 self.accepted.fetch_add(1, Ordering::Relaxed);

@@ -39,6 +39,9 @@ pub struct LastGood {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ContentFingerprint {
+    /// The default tenant has no folder: `deployment.toml` alone applies.
+    NoFolder,
+    /// The tenant's folder has no file.
     NoFile,
     Text(u64),
 }

@@ -154,8 +154,11 @@ pub enum FetchError {
     File(#[from] std::io::Error),
     #[error("the discovery document cannot be read")]
     Discovery,
-    #[error("the discovery document is of another issuer")]
-    IssuerMismatch,
+    /// Often the two differ in the final slash only. The name is logged, so it is shortened and quoted.
+    #[error(
+        "the discovery document is of the issuer {found:?}: write that as `issuer` if it is the right one"
+    )]
+    IssuerMismatch { found: String },
     #[error("jwks_uri is not an allowed address")]
     InvalidJwksUri,
 }
@@ -200,7 +203,7 @@ fn jwks_uri(issuer: &str, document: &[u8]) -> Result<url::Url, FetchError> {
     }
     let document: Document = serde_json::from_slice(document).map_err(|_| FetchError::Discovery)?;
     if document.issuer != issuer {
-        return Err(FetchError::IssuerMismatch);
+        return Err(FetchError::IssuerMismatch { found: document.issuer.chars().take(200).collect() });
     }
     let address = url::Url::parse(&document.jwks_uri).map_err(|_| FetchError::InvalidJwksUri)?;
     match address.scheme() {
@@ -233,6 +236,16 @@ pub async fn body(mut response: Response) -> Result<Vec<u8>, FetchError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn issuer_mismatch_names_both_issuers() {
+        let document = br#"{"issuer":"https://id.example/realm/","jwks_uri":"https://id.example/keys"}"#;
+        let error = jwks_uri("https://id.example/realm", document).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the discovery document is of the issuer \"https://id.example/realm/\": write that as `issuer` if it is the right one"
+        );
+    }
 
     #[test]
     fn accepts_jwks_uri_only_of_the_issuers_own_document() {

@@ -9,6 +9,7 @@ mod introspection;
 pub(crate) mod jws;
 mod key_set;
 mod key_set_cache;
+mod mismatch;
 mod roca;
 mod strict_json;
 mod verify;
@@ -16,7 +17,7 @@ mod verify;
 use std::sync::{Arc, OnceLock};
 
 pub use fetch::http_clients;
-pub use verify::Verifier;
+pub use verify::{Verifier, describe_mismatch, is_of_other_issuer};
 
 use crate::{
     domain::{audit::TokenIssuer, identity::User},

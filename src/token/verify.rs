@@ -5,6 +5,11 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
+use aws_lc_rs::signature::ParsedPublicKey;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::de::IgnoredAny;
+use serde_json::Value;
+
 use super::{
     TokenError, VerifiedToken,
     cache::{KeyGeneration, TokenCache, TokenKey, digest_token},
@@ -14,7 +19,7 @@ use super::{
     jws::Jws,
     key_set::KeyMatch,
     key_set_cache::{CachedKeySet, KeySetCache, KeyStatus, LoadedKeySet},
-    strict_json,
+    mismatch, strict_json,
 };
 use crate::{
     config::{TenantPolicy, model::Issuer},
@@ -216,6 +221,34 @@ impl Verifier {
     }
 }
 
+/// Whether a token that was rejected because of `error` belongs to another service: its unverified claims name none of the
+/// policy's issuers, or none of them knows it. Whatever else is wrong with a token that names one of them (its algorithm, a claim
+/// that is there twice), it is Doorward's.
+pub fn is_of_other_issuer(policy: &TenantPolicy, token: &str, error: &TokenError) -> bool {
+    if super::bearer::is_opaque(token) {
+        return matches!(error, TokenError::Inactive | TokenError::Malformed);
+    }
+    let payload = payload_of(token);
+    let Some(payload) = payload.filter(|payload| serde_json::from_slice::<IgnoredAny>(payload).is_ok())
+    else {
+        // no JWT
+        return true;
+    };
+    let Some(claims) = strict_json::parse_object(&payload) else { return false };
+    let named = claims.get("iss").and_then(Value::as_str);
+    !policy.issuers.iter().any(|issuer| Some(issuer.issuer.as_str()) == named)
+}
+
+fn payload_of(token: &str) -> Option<Vec<u8>> {
+    token.split('.').nth(1).and_then(|payload| URL_SAFE_NO_PAD.decode(payload).ok())
+}
+
+/// What a rejected JWT has, and what the policy expects, by its unverified claims.
+pub fn describe_mismatch(policy: &TenantPolicy, token: &str, error: &TokenError) -> Option<String> {
+    let claims = strict_json::parse_object(&payload_of(token)?)?;
+    mismatch::describe(&claims, &policy.issuers, error)
+}
+
 fn cache_key(policy: &TenantPolicy, token: &str) -> TokenKey {
     TokenKey { digest: digest_token(token), policy: policy.generation }
 }
@@ -227,24 +260,32 @@ async fn check_signature(
     now: Timestamp,
 ) -> (Result<(), TokenError>, Option<u64>) {
     let Ok(loaded) = key_set.keys(now).await else { return (Err(TokenError::Unavailable), None) };
-    if let Some(verdict) = verify_with(&loaded, jws) {
+    if let Ok(verdict) = verify_with(&loaded, jws) {
         return (verdict, Some(loaded.generation));
     }
     let Some(loaded) = key_set.refreshed_keys(now).await else { return (Err(TokenError::Unavailable), None) };
-    let verdict = verify_with(&loaded, jws).unwrap_or_else(|| {
-        // the key may exist; the issuer cannot be reached
-        Err(if key_set.is_failing() { TokenError::Unavailable } else { TokenError::UnknownKey })
+    let verdict = verify_with(&loaded, jws).unwrap_or_else(|NoNamedKey { were_keys_tried }| {
+        Err(match were_keys_tried {
+            true => TokenError::BadSignature,
+            // the key may exist; the issuer cannot be reached
+            false if key_set.is_failing() => TokenError::Unavailable,
+            false => TokenError::UnknownKey,
+        })
     });
     (verdict, Some(loaded.generation))
 }
 
-/// `None`: the set does not have the token's key.
-fn verify_with(loaded: &LoadedKeySet, jws: &Jws<'_>) -> Option<Result<(), TokenError>> {
+/// The set has no key that the token names, and the keys it does not name do not verify it: the set may be out of date.
+struct NoNamedKey {
+    were_keys_tried: bool,
+}
+
+fn verify_with(loaded: &LoadedKeySet, jws: &Jws<'_>) -> Result<Result<(), TokenError>, NoNamedKey> {
+    let verifies =
+        |keys: &[&ParsedPublicKey]| keys.iter().any(|key| key.verify_sig(jws.signed, &jws.signature).is_ok());
     match loaded.set.find(jws.key_id.as_deref(), jws.algorithm) {
-        KeyMatch::Key(key) => {
-            Some(key.verify_sig(jws.signed, &jws.signature).map_err(|_| TokenError::BadSignature))
-        }
-        KeyMatch::Unsuitable => Some(Err(TokenError::BadSignature)),
-        KeyMatch::NotFound => None,
+        KeyMatch::Named(keys) | KeyMatch::Unnamed(keys) if verifies(&keys) => Ok(Ok(())),
+        KeyMatch::Named(_) => Ok(Err(TokenError::BadSignature)),
+        KeyMatch::Unnamed(keys) => Err(NoNamedKey { were_keys_tried: !keys.is_empty() }),
     }
 }

@@ -293,7 +293,11 @@ mod tests {
         try_run(&options, |file| {
             seen = file.to_owned();
             assert!(std::fs::read_to_string(file)?.contains("[portal]"));
-            let report = crate::config::check::check(file, &crate::config::environment());
+            let report = crate::config::check::check(
+                file,
+                &crate::config::environment(),
+                crate::domain::time::Timestamp::EPOCH,
+            );
             assert!(report.is_clean() && report.tenants == 4, "{:?}", report.mistakes);
             assert!(file.with_file_name("doorward.db").exists(), "people have been added");
             Ok(RunningServer {

@@ -1,6 +1,6 @@
 //! Checks that the files named in `deployment.toml` exist, are readable, and have the expected content.
 
-use std::{fs, io::ErrorKind, path::Path, sync::Arc};
+use std::{fs, io::ErrorKind, path::Path, sync::Arc, time::Duration};
 
 use rustls::{
     crypto::aws_lc_rs,
@@ -10,14 +10,17 @@ use rustls::{
 use serde_json::Value;
 
 use super::store;
-use crate::config::{
-    certificates::{read_bytes, read_certificates},
-    document::{DocumentNode, Findings, KeyPath},
-    file_problem::FileProblem,
-    model::{
-        AccessLogTarget, AuditLogTarget, CertificateFiles, Issuer, KeySource, Settings, StoreLocation,
-        TlsFiles, UpstreamTarget,
+use crate::{
+    config::{
+        certificates::{self, read_bytes, read_certificates},
+        document::{DocumentNode, Findings, KeyPath},
+        file_problem::FileProblem,
+        model::{
+            AccessLogTarget, AuditLogTarget, CertificateFiles, Issuer, KeySource, Settings, StoreLocation,
+            TlsFiles, UpstreamTarget,
+        },
     },
+    domain::time::Timestamp,
 };
 
 pub fn check_files(settings: &Settings, root: &DocumentNode, findings: &mut Findings) {
@@ -101,6 +104,40 @@ fn tls_files(key: &KeyPath, files: &TlsFiles, report: &mut impl FnMut(KeyPath, &
     if let Some(auth) = &files.client_auth {
         check_certificates(&key.name("client_ca_file"), &auth.ca_file, report);
     }
+}
+
+/// How long before its expiry a certificate is noted. Let's Encrypt certificates are renewed 30 days before.
+pub const EXPIRY_WARNING: Duration = Duration::from_hours(21 * 24);
+
+/// Certificates of listeners that have expired or expire soon.
+pub fn expiring_certificates(settings: &Settings, now: Timestamp) -> Vec<(KeyPath, String)> {
+    let key = KeyPath::root();
+    let public = settings.server.tls.as_ref().map(|tls| (key.name("server").name("tls"), &tls.files));
+    let management = settings.management.tls.as_ref().map(|files| (key.name("management"), files));
+    let mut found = Vec::new();
+    for (key, files) in public.into_iter().chain(management) {
+        let more = files.more.iter().enumerate();
+        let more = more.map(|(index, files)| (key.name("certificate").item(index), files));
+        for (key, files) in [(key.clone(), &files.certificate)].into_iter().chain(more) {
+            let path = &files.cert_file;
+            let expiry = read_certificates(path).ok().and_then(|chain| certificates::expiry(chain.first()?));
+            let Some(expiry) = expiry else { continue };
+            let days = whole_days(expiry.abs_diff(now));
+            let problem = if expiry <= now {
+                format!("expired {days} days ago: clients refuse it")
+            } else if expiry.saturating_since(now) < EXPIRY_WARNING {
+                format!("expires in {days} days")
+            } else {
+                continue;
+            };
+            found.push((key.name("cert_file"), format!("{}: {problem}", path.display())));
+        }
+    }
+    found
+}
+
+fn whole_days(duration: Duration) -> u64 {
+    duration.as_secs() / (24 * 60 * 60)
 }
 
 /// The files of one issuer, also of a tenant's.

@@ -2,6 +2,7 @@
 
 mod files;
 mod ineffective;
+mod misplaced;
 mod notes;
 mod store;
 mod tenants;
@@ -12,6 +13,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub use self::files::EXPIRY_WARNING;
 use serde::Serialize;
 pub use tenants::{TenantFileText, check_tenant_text, unusable_files};
 
@@ -22,6 +24,7 @@ use super::{
     mistake::Mistake,
     model::Settings,
 };
+use crate::domain::time::Timestamp;
 
 /// The result of a check.
 #[derive(Debug, Serialize)]
@@ -44,8 +47,8 @@ impl CheckReport {
     }
 }
 
-/// Reads `deployment.toml`, the files it names, and every tenant's file; checks the location of the store.
-pub fn check(file: &Path, env: &BTreeMap<String, String>) -> CheckReport {
+/// Reads `deployment.toml`, the files it names, and every tenant's file; checks the location of the store. `now` decides which certificates expire soon.
+pub fn check(file: &Path, env: &BTreeMap<String, String>, now: Timestamp) -> CheckReport {
     let Ok(text) = fs::read_to_string(file) else {
         // `load` reports the reason
         return build_report(file, load(file, env).err().unwrap_or_default(), 0, None);
@@ -64,6 +67,19 @@ pub fn check(file: &Path, env: &BTreeMap<String, String>) -> CheckReport {
             }
             for (key, message, remedy) in notes::deployment_notes(&settings, found.locks_accounts) {
                 note_findings.add(&root, &key, message, remedy);
+            }
+            if let Some((key, message, remedy)) = notes::no_sign_in_note(
+                &settings,
+                found.has_own_issuers,
+                root.at(&KeyPath::root().name("sign_in").name("url")).is_some(),
+            ) {
+                note_findings.add(&root, &key, message, remedy);
+            }
+            for (key, problem) in misplaced::hosts_without_tenant(&settings) {
+                note_findings.add(&root, &key, problem, "make its folder, or correct the name");
+            }
+            for (key, problem) in files::expiring_certificates(&settings, now) {
+                note_findings.add(&root, &key, problem, "renew it, and renew it automatically");
             }
             if let Some((key, message, remedy)) = notes::admin_roles_note(&settings) {
                 let by_token = found.has_own_issuers || !settings.defaults.issuers.is_empty();

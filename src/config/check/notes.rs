@@ -144,6 +144,29 @@ pub fn deployment_notes(settings: &Settings, locks_accounts: bool) -> Vec<Note> 
     notes
 }
 
+/// A closed portal that no user, or no browser, can enter. `is_written`: there is a key `sign_in.url`, perhaps `"none"`.
+pub fn no_sign_in_note(settings: &Settings, has_tenant_issuers: bool, is_written: bool) -> Option<Note> {
+    let defaults = &settings.defaults;
+    let can_authenticate = has_tenant_issuers || !defaults.issuers.is_empty() || settings.accounts.enabled;
+    if defaults.anonymous {
+        None
+    } else if !can_authenticate {
+        Some((
+            KeyPath::root(),
+            "no user can be authenticated, so only open routes can be used: there is no [[issuer]], and accounts are off",
+            "name an issuer, or write accounts.enabled = true",
+        ))
+    } else if !defaults.sign_in.is_configured() && !is_written {
+        Some((
+            KeyPath::root().name("sign_in").name("url"),
+            "anonymous mode is off and browsers have nowhere to sign in: they get 401",
+            "set it; or write \"none\" where only programs with tokens come",
+        ))
+    } else {
+        None
+    }
+}
+
 /// A management API without administrator roles: a note if a token can authenticate an administrator, otherwise a mistake.
 pub fn admin_roles_note(settings: &Settings) -> Option<Note> {
     let management = &settings.management;

@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use super::{files, notes};
+use super::{files, misplaced, notes};
 use crate::{
     config::{
         document::{DocumentNode, Findings, KeyPath, json},
@@ -64,7 +64,11 @@ pub fn check(folder: &Path, settings: Option<&Settings>) -> TenantsReport {
         let name = entry.file_name();
         // `..data` and its kin are how Kubernetes swaps a volume's content
         let hidden = name.as_encoded_bytes().starts_with(b".");
-        if hidden || !is_folder(&entry) {
+        if hidden {
+            continue;
+        }
+        if !is_folder(&entry) {
+            found.notes.extend(misplaced::beside_tenants(&entry.path()));
             continue;
         }
         found.folders += 1;
@@ -109,8 +113,11 @@ fn check_tenant(tenant: &TenantId, folder: &Path, hosts: &mut HostOwnership<'_>,
     let file = folder.join(TENANT_CONF);
     let text = match read(&file) {
         Ok(text) => text,
-        // a tenant without a file inherits everything
-        Err(error) if error.kind() == io::ErrorKind::NotFound && !file.is_symlink() => return,
+        // `tenancy.on_missing` applies
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !file.is_symlink() => {
+            found.notes.extend(misplaced::instead_of_tenant_file(folder));
+            return;
+        }
         Err(error) => {
             found.mistakes.push(Mistake::whole(
                 &file,

@@ -254,6 +254,10 @@ fn each_rule_between_keys_has_its_mistake() {
             "issuer[0].tenant: this has no effect",
         ),
         (
+            "[[issuer]]\nissuer = \"x\"\naudiences = [\"a\"]\njwks_file = \"j\"\nuser_has_tenant = true\ntenant_claim = \"t\"",
+            "issuer[0].user_has_tenant: this has no effect",
+        ),
+        (
             "[[issuer]]\nissuer = \"x\"\n[issuer.introspection]\nurl = \"https://i\"\nclient_id = \"c\"",
             "issuer[0].introspection.client_secret: this key is required",
         ),
@@ -269,14 +273,15 @@ fn each_rule_between_keys_has_its_mistake() {
 }
 
 #[test]
-fn generic_portal_without_anonymous_mode_needs_sign_in() {
-    let closed = "[apim.devportal]\nenable_anonymous_mode = false\n";
-    let generic =
-        |rest: &str| mistakes(&format!("{closed}{rest}\n[portal]\nprofile = \"generic\"\n{PORTAL}"));
-    assert!(generic("").contains("sign_in.url: anonymous mode is off and there is nowhere to sign in"));
-    assert_eq!(generic("[sign_in]\nurl = \"none\""), "");
-    assert_eq!(generic("[sign_in]\nurl = \"https://idp/?rd={return_url}\""), "");
-    assert_eq!(mistakes(&format!("[portal]\nprofile = \"generic\"\n{PORTAL}")), "");
+fn generic_portal_is_closed_without_further_keys() {
+    let generic = |rest: &str| settings(&format!("{rest}\n[portal]\nprofile = \"generic\""), &[]).defaults;
+    let closed = generic("");
+    assert!(!closed.anonymous && !closed.sign_in.is_configured());
+    assert!(closed.rules.account_lock.enabled && closed.rules.password_rules.enabled);
+    assert!(generic("[apim.devportal]\nenable_anonymous_mode = true").anonymous);
+    assert!(!generic("[account_lock]\nenabled = false").rules.account_lock.enabled);
+    let wso2 = settings("", &[]).defaults;
+    assert!(wso2.anonymous && !wso2.rules.account_lock.enabled && !wso2.rules.password_rules.enabled);
 }
 
 #[test]

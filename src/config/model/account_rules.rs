@@ -9,7 +9,11 @@ use crate::{
             GovernedSettings,
             governed_settings::{GovernedProperty, set},
         },
-        sections::{account_lock::AccountLockSection, password_policy::PasswordPolicySection},
+        sections::{
+            account_lock::{self, AccountLockSection},
+            password_policy::PasswordPolicySection,
+            portal::PortalProfile,
+        },
     },
     domain::{
         account::{LoginAttribute, LoginAttributes},
@@ -61,12 +65,15 @@ impl AccountRules {
     }
 }
 
-/// WSO2's, where nothing is written.
-impl Default for AccountRules {
-    fn default() -> Self {
-        let password_rules = PasswordRules::default();
+impl AccountRules {
+    /// Where nothing is written: WSO2's values with its profile, values that are safe without further keys with the generic one.
+    pub fn default_for(profile: PortalProfile) -> Self {
+        let (account_lock, password_rules) = match profile {
+            PortalProfile::Wso2Apim => (LockoutSettings::default(), PasswordRules::default()),
+            PortalProfile::Generic => (account_lock::safe_default(), PasswordRules::safe_default()),
+        };
         Self {
-            account_lock: Arc::default(),
+            account_lock: Arc::new(account_lock),
             password_policy: Arc::new(password_rules.policy()),
             password_rules: Arc::new(password_rules),
             login_attributes: LoginAttributes::default(),

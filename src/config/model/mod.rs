@@ -12,11 +12,11 @@ pub use self::{account_rules::AccountRules, egress_policy::EgressPolicy};
 use super::{governance::GovernanceLayers, mistake::Mistake};
 pub use super::{
     sections::{
-        access::{AccessSettings, HeaderProfile},
+        access::{AccessSettings, AuthorizationOwner, HeaderProfile, IdentityEncoding},
         accounts::AccountSettings,
         admin::{AdminSettings, StoreProbe},
         branding::Branding,
-        issuer::{Issuer, KeySource, introspection::Introspection},
+        issuer::{Issuer, KeySource, UserTenant, introspection::Introspection},
         limits::LimitSettings,
         log::{AccessLogTarget, AuditLogTarget, LogSettings, SyslogServer},
         management::{ChangeBudget, ManagementSettings},
@@ -31,7 +31,7 @@ pub use super::{
         },
         session::SessionSettings,
         sign_in::SignInSettings,
-        tenancy::{FileWatchMode, HostPattern, TenancySettings},
+        tenancy::{FileWatchMode, HostPattern, MissingFilePolicy, TenancySettings},
     },
     store::{StoreLocation, StoreSettings},
 };

@@ -15,7 +15,6 @@ use super::{
         access::{AccessSettings, route::compile_table},
         guard, issuer,
         limits::LimitContext,
-        sign_in::SignInContext,
     },
 };
 
@@ -36,13 +35,12 @@ pub fn deployment(
     let profile = portal.profile;
     let portal_host = server.public_url.as_ref().and_then(url::Url::host_str);
     let tenancy = written.tenancy.unwrap_or_default().resolve(profile, portal_host, &key("tenancy"), scope);
-    let anonymous = written.apim.unwrap_or_default().resolve();
+    let anonymous = written.apim.unwrap_or_default().resolve(profile);
     let accounts = written.accounts.unwrap_or_default().resolve(&key("accounts"), scope);
     let management =
         written.management.unwrap_or_default().resolve(accounts.enabled, &key("management"), scope);
     listen::reject_shared_addresses(&server, &admin, &management, scope);
-    let context = SignInContext { profile, has_accounts: accounts.enabled, anonymous };
-    let sign_in = written.sign_in.unwrap_or_default().resolve(&context, &key("sign_in"), scope);
+    let sign_in = written.sign_in.unwrap_or_default().resolve(profile, accounts.enabled);
     let session = written.session.unwrap_or_default().validated(&key("session"), scope);
     let account_lock = written.account_lock.unwrap_or_default().validated(&key("account_lock"), scope);
     let password_policy =
@@ -51,7 +49,7 @@ pub fn deployment(
     let mut properties = file_properties::governance_properties(&governance, &key("governance"), scope);
     properties.extend(written.identity_mgt.unwrap_or_default().resolve(&key("identity_mgt"), scope));
     let governance = file_properties::overrides(properties, &root, scope);
-    let rules = AccountRules::default();
+    let rules = AccountRules::default_for(profile);
     let governed = rules.governed(&account_lock, &password_policy);
     let rules = rules.with_governed(governed.with(&governance));
     let issuers = written.issuer.unwrap_or_default();
@@ -61,6 +59,7 @@ pub fn deployment(
     let issuers = issuer::issuers(issuers, &tenancy.default_tenant, &key("issuer"), scope);
     let mut access = written.access.unwrap_or_default();
     let routes = access.take_routes(&key("access"), scope);
+    let own_identity_headers = access.take_own_headers(&key("access"), scope);
     let guards = guard::guards(written.guard.unwrap_or_default(), &key("guard"), scope);
     if !guards.is_empty() && !accounts.enabled {
         scope.mistake(
@@ -94,7 +93,10 @@ pub fn deployment(
             anonymous,
             issuers: issuers.into_iter().map(Arc::new).collect(),
             sign_in,
-            access: access.inherit_from(&AccessSettings::default_for(profile)),
+            access: AccessSettings {
+                own_identity_headers,
+                ..access.inherit_from(&AccessSettings::default_for(profile))
+            },
             routes,
             route_table: Arc::new(route_table),
             guards: guards.into_iter().map(|guard| Arc::new(guard::for_profile(guard, profile))).collect(),

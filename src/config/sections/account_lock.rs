@@ -25,7 +25,7 @@ use crate::{
 #[serde(deny_unknown_fields, expecting = "a table")]
 pub struct AccountLockSection {
     /// Count wrong passwords and lock accounts. Locks set by an administrator apply in both cases.
-    #[schemars(extend("default" = false,
+    #[schemars(extend("x-default" = "`false` with `profile = \"wso2-apim\"`, `true` with `\"generic\"`",
         "x-source" = "WSO2 `account.lock.handler.lock.on.max.failed.attempts.enable`"))]
     pub enabled: Option<bool>,
     /// Wrong passwords that lock an account, 1 to 1000.
@@ -43,12 +43,13 @@ pub struct AccountLockSection {
     /// After this many locks in a row only an administrator unlocks, at most 1000; 0: never.
     #[schemars(extend("default" = 0))]
     pub max_lockouts: Option<u32>,
-    /// Also lock out an address (IPv6: its /64) that guesses at many accounts. Without this table no address is.
+    /// Also lock out an address (IPv6: its /64) that guesses at many accounts. Without this table no address is, but in the profile
+    /// `generic`.
     pub address: Option<ThresholdSection>,
     /// Also lock out an address from one account. Without this table none is.
     pub account_and_address: Option<ThresholdSection>,
     /// Count wrong passwords on a browser that has signed in to the account before apart from all others, so that
-    /// other clients cannot lock its owner out there. Without this table they are counted together. All known browsers of an
+    /// other clients cannot lock its owner out there. Without this table they are counted together, but in the profile `generic`. All known browsers of an
     /// account together have twice as many as one; a changed password makes all of them unknown.
     #[schemars(extend("x-source" = "OWASP Slow Down Online Guessing Attacks with Device Cookies"))]
     pub device: Option<ThresholdSection>,
@@ -124,17 +125,26 @@ impl AccountLockSection {
     }
 }
 
+/// Without keys in the generic profile: also for an address that guesses at many accounts, and for known browsers.
+pub fn safe_default() -> LockoutSettings {
+    LockoutSettings {
+        enabled: true,
+        address: Some(DEFAULT_THRESHOLD),
+        device: Some(LockoutThreshold { max_attempts: 10, ..DEFAULT_THRESHOLD }),
+        ..LockoutSettings::default()
+    }
+}
+
+const DEFAULT_THRESHOLD: LockoutThreshold =
+    LockoutThreshold { max_attempts: 100, window: Duration::from_hours(1), time: Duration::from_mins(15) };
+
 /// Keys not written are those of the table below, or the built-in ones; 0 attempts switch it off.
 fn threshold(
     written: Option<&ThresholdSection>,
     inherited: Option<LockoutThreshold>,
 ) -> Option<LockoutThreshold> {
     let Some(written) = written else { return inherited };
-    let inherited = inherited.unwrap_or(LockoutThreshold {
-        max_attempts: 100,
-        window: Duration::from_hours(1),
-        time: Duration::from_mins(15),
-    });
+    let inherited = inherited.unwrap_or(DEFAULT_THRESHOLD);
     let max_attempts = written.max_attempts.unwrap_or(inherited.max_attempts);
     (max_attempts > 0).then(|| LockoutThreshold {
         max_attempts,

@@ -4,9 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::portal::PortalProfile;
-use crate::config::{
-    document::KeyPath, document_context::DocumentContext, text_form::AsText, values::route::SignInUrl,
-};
+use crate::config::{text_form::AsText, values::route::SignInUrl};
 
 /// WSO2's devportal starts every sign-in here.
 pub const WSO2_SIGN_IN: &str = "/devportal/services/configs?tenant={tenant}";
@@ -51,36 +49,15 @@ impl SignInSettings {
     }
 }
 
-/// Values of other sections that the default depends on.
-pub struct SignInContext {
-    pub profile: PortalProfile,
-    pub has_accounts: bool,
-    pub anonymous: bool,
-}
-
 impl SignInSection {
-    pub fn resolve(
-        self,
-        context: &SignInContext,
-        key: &KeyPath,
-        scope: &mut DocumentContext<'_>,
-    ) -> SignInSettings {
+    pub fn resolve(self, profile: PortalProfile, has_accounts: bool) -> SignInSettings {
         if let Some(settings) = self.written() {
             return settings;
         }
-        let url = match context.profile {
-            _ if context.has_accounts => OWN_SIGN_IN,
+        let url = match profile {
+            _ if has_accounts => OWN_SIGN_IN,
             PortalProfile::Wso2Apim => WSO2_SIGN_IN,
-            PortalProfile::Generic => {
-                if !context.anonymous {
-                    scope.mistake(
-                        &key.name("url"),
-                        "anonymous mode is off and there is nowhere to sign in",
-                        "set it; or write \"none\" where only programs with tokens come",
-                    );
-                }
-                ""
-            }
+            PortalProfile::Generic => "",
         };
         SignInSettings { url: url.to_owned() }
     }

@@ -74,6 +74,18 @@ pub struct TenancySection {
     #[schemars(extend("x-default" = "`true` with `profile = \"wso2-apim\"` and `named_by_request`, otherwise `false`",
         "x-source" = "WSO2 tenant listing page"))]
     pub selection_page: Option<bool>,
+    /// The anonymous mode of a tenant whose folder has no `tenant-conf.json`, such as one whose file was deleted: `inherit` that of
+    /// `deployment.toml`, or `closed`.
+    #[schemars(extend("x-default" = "`inherit` with `profile = \"wso2-apim\"`, `closed` with `\"generic\"`"))]
+    pub on_missing: Option<MissingFilePolicy>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
+pub enum MissingFilePolicy {
+    Inherit,
+    Closed,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
@@ -112,6 +124,7 @@ pub struct TenancySettings {
     pub named_by_request: bool,
     /// Show the tenant selection page if several tenants exist and the request names none.
     pub selection_page: bool,
+    pub on_missing: MissingFilePolicy,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -210,6 +223,10 @@ impl TenancySection {
             selection_page: self
                 .selection_page
                 .unwrap_or(profile == PortalProfile::Wso2Apim && named_by_request),
+            on_missing: self.on_missing.unwrap_or(match profile {
+                PortalProfile::Wso2Apim => MissingFilePolicy::Inherit,
+                PortalProfile::Generic => MissingFilePolicy::Closed,
+            }),
         }
     }
 }
@@ -236,6 +253,7 @@ impl From<&TenancySettings> for TenancySection {
             issuers_on_loopback: Some(tenancy.issuers_on_loopback),
             named_by_request: Some(tenancy.named_by_request),
             selection_page: Some(tenancy.selection_page),
+            on_missing: Some(tenancy.on_missing),
             hosts: Some(
                 tenancy.hosts.iter().map(|(host, tenant)| (host.clone(), AsText(tenant.clone()))).collect(),
             ),

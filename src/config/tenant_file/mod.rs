@@ -18,6 +18,7 @@ use super::{
     mistake::{Mistake, list_known_keys_once},
     model::{
         AccessSettings, Branding, EgressPolicy, Issuer, KeySource, Settings, SignInSettings, TenantPolicy,
+        UserTenant,
     },
     sections::{
         access::{
@@ -190,8 +191,11 @@ fn resolve_conf(
         // a tenant that could name the cookie would be handed other tenants' sessions
         token_cookie: None,
         forward_token: raw.forward_token,
+        authorization: raw.authorization,
         private_responses: None,
         identity_headers: raw.identity_headers,
+        own_identity_headers: None,
+        identity_encoding: None,
         route: raw.routes,
     };
     let governance = file_properties::governance_properties(
@@ -255,7 +259,7 @@ pub fn resolve_with(
             keys => keys.clone(),
         };
         Arc::new(Issuer {
-            tenant: tenant.clone(),
+            user_tenant: UserTenant::Fixed(tenant.clone()),
             is_tenant_defined: true,
             egress: reach,
             keys,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{
     sections::{
-        access::{HeaderProfile, route::RouteSection},
+        access::{AuthorizationOwner, HeaderProfile, route::RouteSection},
         account_lock::AccountLockSection,
         branding::BrandingSection,
         governance::PropertyTable,
@@ -71,6 +71,9 @@ pub struct TenantSection {
     /// Whether the portal gets the `Authorization` header of a user.
     #[schemars(extend("x-default" = "`access.forward_token`"))]
     pub forward_token: Option<bool>,
+    /// Whose the `Authorization` header is.
+    #[schemars(extend("x-default" = "`access.authorization`"))]
+    pub authorization: Option<AuthorizationOwner>,
     /// The identity headers that the portal gets.
     #[schemars(extend("x-default" = "`access.identity_headers`"))]
     pub identity_headers: Option<HeaderProfile>,

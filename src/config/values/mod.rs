@@ -6,6 +6,7 @@ pub mod audit_log;
 pub mod cross_tenant;
 pub mod duration;
 pub mod hsts;
+pub mod identity_header;
 pub mod name;
 pub mod password;
 pub mod route;

@@ -3,15 +3,19 @@
 use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue};
+use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
 
 use super::header_value;
 use crate::{
-    config::model::HeaderProfile,
+    config::model::{AccessSettings, HeaderProfile, IdentityEncoding},
     domain::{
         identity::{CrossTenantAccess, User},
         tenant::TenantId,
     },
 };
+
+/// `%` is encoded, too, so that the encoding can be undone.
+const NOT_ASCII: &AsciiSet = &CONTROLS.add(b'%');
 
 pub type IdentityHeaders = Arc<[(HeaderName, HeaderValue)]>;
 
@@ -26,28 +30,46 @@ pub type IdentityHeaders = Arc<[(HeaderName, HeaderValue)]>;
 ///   a user, so both are the immutable one, and never the display name.
 /// * `authelia`: its `Remote-*`.
 ///
-/// Values are UTF-8. A name that no header can carry (control characters) gives no identity at all; a group
-/// with a comma or a control character is omitted, because it would read as two.
-pub fn identity_headers(
-    profile: HeaderProfile,
-    user: &User,
-    requested: &TenantId,
-    cross_tenant: &CrossTenantAccess,
-) -> IdentityHeaders {
-    let name = match profile {
-        HeaderProfile::None => return Arc::default(),
+/// Then the operator's own, from their templates. A name that no header can carry (control characters) gives no identity at
+/// all; a group with a comma or a control character is omitted, because it would read as two.
+pub fn identity_headers(access: &AccessSettings, user: &User, requested: &TenantId) -> IdentityHeaders {
+    let name = match access.identity_headers {
         HeaderProfile::Wso2 => with_tenant(user),
-        HeaderProfile::OAuth2Proxy | HeaderProfile::Authelia => {
-            unambiguous_name(user, requested, cross_tenant)
+        HeaderProfile::OAuth2Proxy | HeaderProfile::Authelia | HeaderProfile::None => {
+            unambiguous_name(user, requested, &access.cross_tenant)
         }
     };
-    let Some(name) = header_value(name).filter(|_| !user.name.is_empty()) else { return Arc::default() };
-    let email = user.email.clone().and_then(header_value);
+    // without a name that a header can carry the user has no identity for the portal
+    if user.name.is_empty() || header_value(name.clone()).is_none() {
+        return Arc::default();
+    }
+    let encode = |text: String| encoded(text, access.identity_encoding);
+    let of_profile = profile_headers(access.identity_headers, user, &name);
+    let of_templates = access.own_identity_headers.iter().filter_map(|header| {
+        let groups_are_whole = User { roles: whole_groups(&user.roles), ..user.clone() };
+        Some((header.name.clone(), header.template.render(&groups_are_whole, &name)?))
+    });
+    let all = of_profile.into_iter().chain(of_templates);
+    all.filter_map(|(name, value)| Some((name, encode(value)?))).collect()
+}
+
+fn encoded(text: String, encoding: IdentityEncoding) -> Option<HeaderValue> {
+    match encoding {
+        IdentityEncoding::Utf8 => header_value(text),
+        IdentityEncoding::Percent => header_value(text)
+            .and_then(|value| header_value(percent_encode(value.as_bytes(), NOT_ASCII).to_string())),
+    }
+}
+
+fn profile_headers(profile: HeaderProfile, user: &User, name: &str) -> Vec<(HeaderName, String)> {
+    if profile == HeaderProfile::None {
+        return Vec::new();
+    }
     let display_name = match profile {
-        HeaderProfile::OAuth2Proxy => Some(name.clone()),
-        _ => user.display_name.clone().and_then(header_value),
+        HeaderProfile::OAuth2Proxy => Some(name.to_owned()),
+        _ => user.display_name.clone(),
     };
-    let groups = groups(&user.roles);
+    let groups = Some(whole_groups(&user.roles).join(",")).filter(|groups| !groups.is_empty());
     let [for_name, for_display_name, for_email, for_groups] = match profile {
         HeaderProfile::OAuth2Proxy => [
             HeaderName::from_static("x-forwarded-user"),
@@ -68,11 +90,11 @@ pub fn identity_headers(
             HeaderName::from_static("x-wso2-roles"),
         ],
     };
-    let mut headers = vec![(for_name, name)];
-    headers.extend(display_name.map(|v| (for_display_name, v)));
-    headers.extend(email.map(|v| (for_email, v)));
-    headers.extend(groups.map(|v| (for_groups, v)));
-    headers.into()
+    let mut headers = vec![(for_name, name.to_owned())];
+    headers.extend(display_name.map(|value| (for_display_name, value)));
+    headers.extend(user.email.clone().map(|value| (for_email, value)));
+    headers.extend(groups.map(|value| (for_groups, value)));
+    headers
 }
 
 fn with_tenant(user: &User) -> String {
@@ -99,11 +121,11 @@ fn unambiguous_name(user: &User, requested: &TenantId, cross_tenant: &CrossTenan
     }
 }
 
-fn groups(roles: &[String]) -> Option<HeaderValue> {
-    let whole = |role: &&String| {
+fn whole_groups(roles: &[String]) -> Vec<String> {
+    let is_whole = |role: &&String| {
         !role.is_empty() && role.trim() == **role && !role.contains(|c: char| c == ',' || c.is_control())
     };
-    header_value(roles.iter().filter(whole).map(String::as_str).collect::<Vec<_>>().join(","))
+    roles.iter().filter(is_whole).cloned().collect()
 }
 
 #[cfg(test)]
@@ -111,9 +133,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::config::{model::PortalProfile, sections::access::OwnIdentityHeader};
     use crate::domain::{
         account::{PRIMARY, names},
         time::Timestamp,
+        user_template::UserTemplate,
     };
     use crate::proxy::validation::fields::{Kind, kind};
 
@@ -129,8 +153,14 @@ mod tests {
         }
     }
 
+    fn access(profile: HeaderProfile, cross_tenant: CrossTenantAccess) -> AccessSettings {
+        let defaults = AccessSettings::default_for(PortalProfile::Generic);
+        AccessSettings { identity_headers: profile, cross_tenant, ..defaults }
+    }
+
     fn written(profile: HeaderProfile, user: &User, requested: &str) -> Vec<String> {
-        identity_headers(profile, user, &TenantId::parse(requested).unwrap(), &CrossTenantAccess::AnyTenant)
+        let access = access(profile, CrossTenantAccess::AnyTenant);
+        identity_headers(&access, user, &TenantId::parse(requested).unwrap())
             .iter()
             .map(|(name, value)| format!("{name}: {}", String::from_utf8_lossy(value.as_bytes())))
             .collect()
@@ -169,6 +199,41 @@ mod tests {
     }
 
     #[test]
+    fn writes_headers_of_own_templates() {
+        let own = |name: &'static str, template| OwnIdentityHeader {
+            name: HeaderName::from_static(name),
+            template: UserTemplate::parse(template).unwrap(),
+        };
+        let headers = [
+            own("x-webauth-user", "{name}"),
+            own("x-webauth-groups", "{roles}"),
+            own("x-user", "{display_name} <{email}>"),
+            own("x-scopes", "{scopes}"),
+        ];
+        let zoe = User {
+            display_name: Some("Zoë 100%".into()),
+            roles: vec!["a,b".into(), "dev".into()],
+            ..alice()
+        };
+        for (encoding, display_name) in [
+            (IdentityEncoding::Utf8, "x-user: Zoë 100% <alice@acme.com>"),
+            (IdentityEncoding::Percent, "x-user: Zo%C3%AB 100%25 <alice@acme.com>"),
+        ] {
+            let access = AccessSettings {
+                own_identity_headers: headers.to_vec().into(),
+                identity_encoding: encoding,
+                ..access(HeaderProfile::None, CrossTenantAccess::AnyTenant)
+            };
+            let written = identity_headers(&access, &zoe, &TenantId::parse("other.com").unwrap());
+            let lines: Vec<_> = written
+                .iter()
+                .map(|(name, value)| format!("{name}: {}", String::from_utf8_lossy(value.as_bytes())))
+                .collect();
+            assert_eq!(lines, ["x-webauth-user: alice@acme.com", "x-webauth-groups: dev", display_name]);
+        }
+    }
+
+    #[test]
     fn qualifies_users_of_other_tenants_with_their_tenant() {
         for profile in [HeaderProfile::OAuth2Proxy, HeaderProfile::Authelia, HeaderProfile::Wso2] {
             let headers = written(profile, &alice(), "other.com");
@@ -203,8 +268,12 @@ mod tests {
     #[test]
     fn attack_client_sends_identity_headers() {
         for profile in [HeaderProfile::Wso2, HeaderProfile::OAuth2Proxy, HeaderProfile::Authelia] {
-            for (name, _) in
-                identity_headers(profile, &alice(), &alice().tenant, &CrossTenantAccess::OwnTenantOnly).iter()
+            for (name, _) in identity_headers(
+                &access(profile, CrossTenantAccess::OwnTenantOnly),
+                &alice(),
+                &alice().tenant,
+            )
+            .iter()
             {
                 assert_eq!(kind(name.as_str()), Kind::ProxyOnly, "{name}");
             }
@@ -218,7 +287,8 @@ mod tests {
     fn attack_local_name_like_a_cross_tenant_user() {
         let named = |name: &str, cross_tenant| {
             let user = User { name: name.into(), ..alice() };
-            let headers = identity_headers(HeaderProfile::Authelia, &user, &alice().tenant, &cross_tenant);
+            let access = access(HeaderProfile::Authelia, cross_tenant);
+            let headers = identity_headers(&access, &user, &alice().tenant);
             headers[0].1.to_str().unwrap_or("?").to_owned()
         };
         for (name, expected) in [

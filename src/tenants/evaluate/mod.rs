@@ -13,7 +13,7 @@ use crate::{
     config::{
         governance::TenantOverrides,
         mistake::Mistake,
-        model::Settings,
+        model::{MissingFilePolicy, Settings},
         tenant_file::{self, TenantConf},
     },
     domain::tenant::TenantId,
@@ -73,7 +73,7 @@ impl TenantEvaluation<'_> {
             TenantFileContent::NoFolder | TenantFileContent::EmptyRoot | TenantFileContent::NoRoot
                 if default =>
             {
-                (ContentFingerprint::NoFile, "")
+                (ContentFingerprint::NoFolder, "")
             }
             TenantFileContent::NoFolder | TenantFileContent::EmptyRoot | TenantFileContent::NoRoot => {
                 return CheckOutcome::Unknown;
@@ -86,7 +86,7 @@ impl TenantEvaluation<'_> {
             return self.unchanged(good);
         }
         let conf = match content {
-            ContentFingerprint::NoFile => Ok(TenantConf::default()),
+            ContentFingerprint::NoFile | ContentFingerprint::NoFolder => Ok(TenantConf::default()),
             ContentFingerprint::Text(_) => {
                 (self.parse)(text, &file_of(&self.settings.tenancy.folder, self.tenant))
             }
@@ -183,7 +183,13 @@ impl TenantEvaluation<'_> {
         TenantState::LastGood { good, problem: Box::new(problem), policy: Arc::new(policy) }
     }
 
-    fn resolve_good(&self, fingerprint: ContentFingerprint, conf: Arc<TenantConf>) -> LastGood {
+    fn resolve_good(&self, fingerprint: ContentFingerprint, mut conf: Arc<TenantConf>) -> LastGood {
+        if fingerprint == ContentFingerprint::NoFile {
+            let is_closed = self.settings.tenancy.on_missing == MissingFilePolicy::Closed;
+            let mut without_file = TenantConf::default();
+            without_file.anonymous = is_closed.then_some(false);
+            conf = Arc::new(without_file);
+        }
         let policy =
             tenant_file::resolve_with(self.settings, self.tenant, &conf, self.overrides, next_generation());
         LastGood { fingerprint, conf, policy: Arc::new(policy) }
@@ -191,7 +197,7 @@ impl TenantEvaluation<'_> {
 }
 
 fn is_inherited(good: Option<&LastGood>) -> bool {
-    good.is_some_and(|good| good.fingerprint == ContentFingerprint::NoFile)
+    good.is_some_and(|good| !matches!(good.fingerprint, ContentFingerprint::Text(_)))
 }
 
 #[cfg(test)]

@@ -45,6 +45,26 @@ impl EvaluationFixture {
     }
 }
 
+/// Attack: whoever can delete the file of a closed tenant, or forgets it in a backup, opens the portal.
+#[test]
+fn attack_deleted_file_opens_a_closed_tenant() {
+    let mut fixture = EvaluationFixture::new();
+    fixture.settings.tenancy.on_missing = MissingFilePolicy::Closed;
+    let (acme, default) = (id("acme.com"), TenantId::super_tenant());
+    for (tenant, readings, anonymous) in [
+        (&acme, vec![TenantFileContent::NoFile], false),
+        (&acme, vec![text(OPEN), TenantFileContent::NoFile], false),
+        (&default, vec![text(CLOSED), TenantFileContent::NoFile], false),
+        (&default, vec![TenantFileContent::NoFolder], true),
+        (&acme, vec![TenantFileContent::NoFile, text(OPEN)], true),
+    ] {
+        let state = fixture.after(tenant, &readings).unwrap();
+        assert_eq!(state.policy().anonymous, anonymous, "{tenant} {readings:?}");
+        let again = fixture.case(tenant, Some(&state)).resolve_again(&state);
+        assert_eq!(again.policy().anonymous, anonymous, "{tenant} {readings:?} after a reload");
+    }
+}
+
 #[test]
 fn policy_in_force_after_each_reading() {
     let fixture = EvaluationFixture::new();

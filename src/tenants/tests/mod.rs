@@ -32,7 +32,7 @@ use super::*;
 use crate::{
     config::{
         Mistake, Settings, TenantPolicy, load,
-        model::{FileWatchMode, TenancySettings},
+        model::{FileWatchMode, MissingFilePolicy, TenancySettings},
         tenant_file::TenantConf,
     },
     domain::tenant::TenantId,
@@ -69,7 +69,7 @@ pub fn parse(text: &str, file: &Path) -> Result<TenantConf, Vec<Mistake>> {
     Ok(conf)
 }
 
-const DEPLOYMENT: &str = "[portal]\nprofile = \"generic\"\n[[portal.upstream]]\nurl = \"http://127.0.0.1:1\"\n\
+const DEPLOYMENT: &str = "[apim.devportal]\nenable_anonymous_mode = true\n[portal]\nprofile = \"generic\"\n[[portal.upstream]]\nurl = \"http://127.0.0.1:1\"\n\
     [sign_in]\nurl = \"/login\"\n[admin]\nlisten = \"off\"\n";
 
 pub fn settings(folder: PathBuf, watch: FileWatchMode) -> Settings {
@@ -82,6 +82,7 @@ pub fn settings(folder: PathBuf, watch: FileWatchMode) -> Settings {
         claimable_hosts: vec!["*".into()],
         capacity: 1000,
         selection_page: true,
+        on_missing: MissingFilePolicy::Inherit,
         ..settings.tenancy
     };
     Settings { tenancy, ..settings }

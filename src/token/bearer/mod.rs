@@ -43,9 +43,11 @@ pub enum BadCredential {
     TooLong,
 }
 
-/// Places allowed for this request, beside the header.
+/// Places of a token that are read for this request.
 #[derive(Debug, Clone, Copy)]
 pub struct TokenLocations<'a> {
+    /// `Authorization`. `false`: the header is the portal's.
+    pub authorization: bool,
     /// Longest token accepted, joined or whole (`limits.max_token_bytes`).
     pub max_bytes: usize,
     /// Cookie with a whole token (the tenant's `token_cookie`).
@@ -58,7 +60,13 @@ pub struct TokenLocations<'a> {
 
 impl TokenLocations<'_> {
     pub const fn header_only(max_bytes: usize) -> Self {
-        Self { max_bytes, token_cookie: None, both_halves_as_cookies: false, query: None }
+        Self {
+            authorization: true,
+            max_bytes,
+            token_cookie: None,
+            both_halves_as_cookies: false,
+            query: None,
+        }
     }
 }
 
@@ -73,7 +81,8 @@ pub fn extract<'a>(
     headers: &'a HeaderMap,
     places: &TokenLocations<'a>,
 ) -> Result<Credential<'a>, BadCredential> {
-    let in_header = match authorization(headers)? {
+    let header = if places.authorization { authorization(headers)? } else { AuthorizationHeader::Absent };
+    let in_header = match header {
         AuthorizationHeader::Absent => None,
         AuthorizationHeader::OtherScheme => return Ok(Credential::OtherScheme),
         AuthorizationHeader::Bearer(token) if token.len() > places.max_bytes => {
@@ -109,9 +118,15 @@ pub struct VerifiedCookies {
 }
 
 impl VerifiedCookies {
-    pub fn of(headers: &HeaderMap, token_cookie: Option<&str>, query: Option<&str>) -> Self {
+    /// `reads_header`: `Authorization` was read.
+    pub fn of(
+        headers: &HeaderMap,
+        reads_header: bool,
+        token_cookie: Option<&str>,
+        query: Option<&str>,
+    ) -> Self {
         let read = |name: &str| cookie(headers, name).ok().flatten();
-        if let Ok(AuthorizationHeader::Bearer(token)) = authorization(headers) {
+        if reads_header && let Ok(AuthorizationHeader::Bearer(token)) = authorization(headers) {
             let second_half = !is_complete_jwt(token) && read(SECOND_HALF_COOKIE).is_some();
             let first_half = second_half && read(FIRST_HALF_COOKIE) == Some(token);
             return Self { whole: false, first_half, second_half };

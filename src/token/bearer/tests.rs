@@ -235,7 +235,7 @@ proptest! {
         let mut pairs = vec![("cookie", cookies.as_str())];
         pairs.extend(authorization.as_deref().map(|value| ("authorization", value)));
         let places =
-            TokenLocations { max_bytes: 50, token_cookie: Some("t"), both_halves_as_cookies: true, query: Some(&query) };
+            TokenLocations { authorization: true, max_bytes: 50, token_cookie: Some("t"), both_halves_as_cookies: true, query: Some(&query) };
         if let Ok(Credential::Bearer(token)) = extract(&headers(&pairs), &places) {
             prop_assert!(token.len() <= 50);
             prop_assert!(token.bytes().all(|b| b.is_ascii_graphic() && b != b';' && b != b','));

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::TokenError;
 use crate::{
-    config::model::Issuer,
+    config::model::{Issuer, UserTenant},
     domain::{identity::User, tenant::TenantId, time::Timestamp},
 };
 
@@ -15,7 +15,7 @@ const MAX_NAME_BYTES: usize = 1024;
 pub enum ClaimsSource {
     /// A signature: `iss`, `aud` and `exp` have to be there.
     Signature,
-    /// The issuer's introspection response: a missing claim was checked by the issuer, a present one has to match.
+    /// The issuer's introspection response: a claim that is missing, or null, was checked by the issuer, a present one has to match.
     Introspection,
 }
 
@@ -28,7 +28,8 @@ pub fn evaluate(
     now: Timestamp,
 ) -> Result<User, TokenError> {
     let leeway = issuer.leeway;
-    match claims.get("iss") {
+    let claim = |name: &str| claims.get(name).filter(|value| !value.is_null());
+    match claim("iss") {
         Some(Value::String(iss)) if *iss == issuer.issuer => {}
         None if source == ClaimsSource::Introspection => {}
         None => return Err(TokenError::MissingClaim),
@@ -37,7 +38,7 @@ pub fn evaluate(
     if is_other_token_type(claims) {
         return Err(TokenError::WrongAudience);
     }
-    let expires_at = match claims.get("exp") {
+    let expires_at = match claim("exp") {
         Some(exp) => parse_numeric_date(exp)? + leeway,
         None if source == ClaimsSource::Introspection => now + issuer.cache_ttl,
         None => return Err(TokenError::MissingClaim),
@@ -45,14 +46,16 @@ pub fn evaluate(
     if now >= expires_at {
         return Err(TokenError::Expired);
     }
-    if let Some(nbf) = claims.get("nbf")
+    if let Some(nbf) = claim("nbf")
         && now + leeway < parse_numeric_date(nbf)?
     {
         return Err(TokenError::NotYetValid);
     }
-    match claims.get("aud") {
+    match claim("aud") {
         Some(aud) if contains_audience(aud, &issuer.audiences)? => {}
         None if source == ClaimsSource::Introspection => {}
+        // no audience is configured, and the issuer has answered this client: the response speaks for it (RFC 7662 §2.2)
+        Some(_) if source == ClaimsSource::Introspection && issuer.audiences.is_empty() => {}
         None => return Err(TokenError::MissingClaim),
         Some(_) => return Err(TokenError::WrongAudience),
     }
@@ -65,18 +68,23 @@ pub fn evaluate(
         None if source == ClaimsSource::Introspection => claims.get("username"),
         found => found,
     };
-    let tenant = match &issuer.tenant_claim {
-        None => issuer.tenant.clone(),
-        Some(claim) => match claim_at_path(claims, claim) {
-            Some(Value::String(tenant)) => parse_tenant(tenant)?,
+    let name = user_name(name)?;
+    let (name, tenant) = match &issuer.user_tenant {
+        UserTenant::Fixed(tenant) => (name, tenant.clone()),
+        UserTenant::Claim(claim) => match claim_at_path(claims, claim) {
+            Some(Value::String(tenant)) => (name, parse_tenant(tenant)?),
             Some(_) => return Err(TokenError::Malformed),
             None => return Err(TokenError::MissingClaim),
         },
+        UserTenant::NameSuffix => {
+            let (name, tenant) = name.rsplit_once('@').ok_or(TokenError::MissingClaim)?;
+            (user_name(Some(&name.into()))?, parse_tenant(tenant)?)
+        }
     };
     let optional =
         |claim: &str| claims.get(claim).and_then(Value::as_str).filter(|text| is_header_safe(text));
     Ok(User {
-        name: user_name(name)?,
+        name,
         tenant,
         email: optional("email").map(str::to_owned),
         display_name: optional("name").map(str::to_owned),

@@ -128,7 +128,7 @@ fn rejects_token_without_required_scopes() {
 #[test]
 fn tenant_claim_must_be_exact() {
     let mut issuer = issuer(KeySource::None);
-    issuer.tenant_claim = Some("org.domain".to_owned());
+    issuer.user_tenant = UserTenant::Claim("org.domain".to_owned());
     for (changes, expected) in [
         (json!({"org": {"domain": "beta.com"}}), Ok("beta.com")),
         (json!({"org": {"domain": "Beta.com"}}), Err(TokenError::Malformed)),
@@ -149,6 +149,50 @@ fn tenant_claim_must_be_exact() {
             "{changes}"
         );
     }
+}
+
+/// WSO2 writes the tenant behind the name; a tenant administrator of acme.com is no administrator of carbon.super.
+#[test]
+fn tenant_behind_the_name_separates_users() {
+    let mut issuer = issuer(KeySource::None);
+    issuer.user_tenant = UserTenant::NameSuffix;
+    for (sub, expected) in [
+        ("admin@carbon.super", Ok("admin carbon.super")),
+        ("admin@acme.com", Ok("admin acme.com")),
+        ("ann@example.com@acme.com", Ok("ann@example.com acme.com")),
+        ("PRIMARY/ann@acme.com", Ok("PRIMARY/ann acme.com")),
+        ("admin", Err(TokenError::MissingClaim)),
+        ("admin@", Err(TokenError::Malformed)),
+        ("@acme.com", Err(TokenError::Malformed)),
+        ("admin@Acme.com", Err(TokenError::Malformed)),
+        ("admin @acme.com", Err(TokenError::Malformed)),
+        ("admin@acme.com/../carbon.super", Err(TokenError::Malformed)),
+    ] {
+        let claims = claims_with(&json!({"sub": sub}));
+        let user = evaluate(claims.as_object().unwrap(), &issuer, ClaimsSource::Signature, NOW);
+        let user = user.map(|user| format!("{} {}", user.name, user.tenant));
+        assert_eq!(user, expected.map(str::to_owned), "{sub}");
+    }
+}
+
+#[test]
+fn introspection_without_audiences_accepts_any() {
+    let mut issuer = issuer(KeySource::None);
+    issuer.audiences.clear();
+    for (changes, is_accepted) in [
+        (json!({"aud": "any"}), true),
+        (json!({"aud": ["a", "b"], "exp": null, "nbf": null, "iss": null}), true),
+        (json!({"aud": null}), true),
+        (json!({"aud": 7}), false),
+        (json!({"iss": "https://other"}), false),
+    ] {
+        let claims = claims_with(&changes);
+        let user = evaluate(claims.as_object().unwrap(), &issuer, ClaimsSource::Introspection, NOW);
+        assert_eq!(user.is_ok(), is_accepted, "{changes}");
+    }
+    let claims = claims_with(&json!({"aud": "any"}));
+    let user = evaluate(claims.as_object().unwrap(), &issuer, ClaimsSource::Signature, NOW);
+    assert_eq!(user.unwrap_err(), TokenError::WrongAudience, "a signed token names its audience");
 }
 
 #[test]

@@ -10,6 +10,9 @@ use super::{ed25519, jws, roca};
 /// An issuer in the middle of a rotation has two or three; a set of thousands is a mistake or an attack.
 const MAX_KEYS: usize = 256;
 
+/// Verifications at most for one token: each takes a client's request some 50 to 100 µs.
+const MAX_CANDIDATES: usize = 5;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("this is no JSON Web Key Set")]
 pub struct InvalidKeySet;
@@ -36,14 +39,14 @@ struct PublicKey {
     checks: Vec<(Algorithm, ParsedPublicKey)>,
 }
 
-/// The result of a look-up by key id and algorithm.
+/// The keys that may verify a token.
 #[derive(Debug)]
 pub enum KeyMatch<'a> {
-    Key(&'a ParsedPublicKey),
-    /// No key of that id: the set may be out of date.
-    NotFound,
-    /// The key is for another algorithm, or the id matches several keys: a refresh would not help.
-    Unsuitable,
+    /// The token names these keys: if none of them verifies it, no other key does.
+    Named(Vec<&'a ParsedPublicKey>),
+    /// Keys for the token's algorithm that it does not name, possibly none: `kid` is optional and a hint (RFC 7515 §4.1.4).
+    /// If none verifies the token, the set may be out of date.
+    Unnamed(Vec<&'a ParsedPublicKey>),
 }
 
 impl KeySet {
@@ -69,23 +72,14 @@ impl KeySet {
         Ok(set)
     }
 
-    /// The key for (kid, alg). Without a `kid` exactly one key may match the algorithm; a key without an id
-    /// serves only tokens without one.
+    /// Keys with the token's `kid`; if no key has it, those without a `kid`; for a token without one, all.
     pub fn find(&self, key_id: Option<&str>, algorithm: Algorithm) -> KeyMatch<'_> {
-        let mut named = 0_usize;
-        let mut fitting = None;
-        for key in self.keys.iter().filter(|key| key_id.is_none() || key.id.as_deref() == key_id) {
-            named += 1;
-            let Some((_, check)) = key.checks.iter().find(|(known, _)| *known == algorithm) else { continue };
-            if fitting.replace(check).is_some() {
-                return KeyMatch::Unsuitable;
-            }
+        let Some(key_id) = key_id else { return KeyMatch::Unnamed(usable(self.keys.iter(), algorithm)) };
+        let named = || self.keys.iter().filter(|key| key.id.as_deref() == Some(key_id));
+        if named().next().is_some() {
+            return KeyMatch::Named(usable(named(), algorithm));
         }
-        match fitting {
-            Some(key) => KeyMatch::Key(key),
-            None if named == 0 || key_id.is_none() => KeyMatch::NotFound,
-            None => KeyMatch::Unsuitable,
-        }
+        KeyMatch::Unnamed(usable(self.keys.iter().filter(|key| key.id.is_none()), algorithm))
     }
 
     pub fn len(&self) -> usize {
@@ -101,6 +95,11 @@ impl KeySet {
         self.len() == other.len()
             && self.keys.iter().all(|key| other.keys.iter().any(|known| known.is_same(key)))
     }
+}
+
+fn usable<'k>(keys: impl Iterator<Item = &'k PublicKey>, algorithm: Algorithm) -> Vec<&'k ParsedPublicKey> {
+    let checks = keys.filter_map(|key| key.checks.iter().find(|(known, _)| *known == algorithm));
+    checks.map(|(_, check)| check).take(MAX_CANDIDATES).collect()
 }
 
 impl PublicKey {

@@ -91,36 +91,45 @@ fn finds_key_by_id_and_algorithm() {
     let ed = Signer::new(Algorithm::EdDSA, "ed");
     let set = KeySet::parse(jwks(&[&one, &two, &ed]).as_bytes()).unwrap();
     let found = |kid, algorithm| match set.find(kid, algorithm) {
-        KeyMatch::Key(_) => "key",
-        KeyMatch::NotFound => "nothing",
-        KeyMatch::Unsuitable => "unfit",
+        KeyMatch::Named(keys) => ("named", keys.len()),
+        KeyMatch::Unnamed(keys) => ("unnamed", keys.len()),
     };
     for (kid, algorithm, expected) in [
-        (Some("1"), Algorithm::ES256, "key"),
-        (Some("ed"), Algorithm::EdDSA, "key"),
-        (Some("1"), Algorithm::EdDSA, "unfit"),
-        (Some("1"), Algorithm::RS256, "unfit"),
-        (Some("3"), Algorithm::ES256, "nothing"),
-        (Some(""), Algorithm::ES256, "nothing"),
-        // without an id the algorithm must match one key
-        (None, Algorithm::EdDSA, "key"),
-        (None, Algorithm::ES256, "unfit"),
-        (None, Algorithm::RS256, "nothing"),
+        (Some("1"), Algorithm::ES256, ("named", 1)),
+        (Some("ed"), Algorithm::EdDSA, ("named", 1)),
+        (Some("1"), Algorithm::EdDSA, ("named", 0)),
+        (Some("1"), Algorithm::RS256, ("named", 0)),
+        (Some("3"), Algorithm::ES256, ("unnamed", 0)),
+        (Some(""), Algorithm::ES256, ("unnamed", 0)),
+        (None, Algorithm::EdDSA, ("unnamed", 1)),
+        (None, Algorithm::ES256, ("unnamed", 2)),
+        (None, Algorithm::RS256, ("unnamed", 0)),
     ] {
         assert_eq!(found(kid, algorithm), expected, "{kid:?} {algorithm:?}");
     }
 }
 
+/// Keys without an id serve tokens with one, and two keys may share an id (RFC 7515 §4.1.4, RFC 7517 §4.5).
 #[test]
-fn key_id_of_two_keys_matches_none() {
+fn key_id_is_a_hint() {
     let (one, two) = (Signer::new(Algorithm::ES256, "same"), Signer::new(Algorithm::ES256, "same"));
-    let set = KeySet::parse(jwks(&[&one, &two]).as_bytes()).unwrap();
-    assert!(matches!(set.find(Some("same"), Algorithm::ES256), KeyMatch::Unsuitable));
-    // the same key twice is one key, and two kinds of key may share a name
     let ed = Signer::new(Algorithm::EdDSA, "same");
-    let set = KeySet::parse(jwks(&[&one, &one, &ed]).as_bytes()).unwrap();
-    assert!(matches!(set.find(Some("same"), Algorithm::ES256), KeyMatch::Key(_)));
-    assert!(matches!(set.find(Some("same"), Algorithm::EdDSA), KeyMatch::Key(_)));
+    let set = KeySet::parse(jwks(&[&one, &two, &one, &ed]).as_bytes()).unwrap();
+    assert!(matches!(set.find(Some("same"), Algorithm::ES256), KeyMatch::Named(keys) if keys.len() == 2));
+    assert!(matches!(set.find(Some("same"), Algorithm::EdDSA), KeyMatch::Named(keys) if keys.len() == 1));
+    let anonymous = with(one.jwk(), &json!({"kid": null}));
+    let set = KeySet::parse(json!({"keys": [anonymous]}).to_string().as_bytes()).unwrap();
+    assert!(matches!(set.find(Some("any"), Algorithm::ES256), KeyMatch::Unnamed(keys) if keys.len() == 1));
+}
+
+#[test]
+fn attack_key_set_multiplies_verifications() {
+    let signers: Vec<_> = (0..20).map(|_| Signer::new(Algorithm::ES256, "same")).collect();
+    let set = KeySet::parse(jwks(&signers.iter().collect::<Vec<_>>()).as_bytes()).unwrap();
+    for kid in [None, Some("same")] {
+        let (KeyMatch::Named(keys) | KeyMatch::Unnamed(keys)) = set.find(kid, Algorithm::ES256);
+        assert_eq!(keys.len(), MAX_CANDIDATES, "{kid:?}");
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use jsonwebtoken::Algorithm;
 use serde_json::json;
 
 use super::support::*;
-use crate::token::TokenError;
+use crate::{config::model::UserTenant, token::TokenError};
 
 #[tokio::test]
 async fn verifies_every_offered_algorithm() {
@@ -34,7 +34,7 @@ async fn reads_user_from_claims() {
     let double = TestIssuer::with_keys(&[&signer]).await;
     let mut issuer = double.issuer();
     issuer.roles_claim = "realm_access.roles".to_owned();
-    issuer.tenant_claim = Some("org".to_owned());
+    issuer.user_tenant = UserTenant::Claim("org".to_owned());
     issuer.leeway = std::time::Duration::from_secs(30);
     let token = signer.token(&claims_with(&json!({
         "sub": "ann@carbon.super", "org": "wso2.com", "email": "ann@example.com", "name": "Ann Ämter",

@@ -39,7 +39,7 @@ use tokio::{
 use crate::{
     config::{
         TenantPolicy, load,
-        model::{EgressPolicy, Introspection, Issuer, KeySource},
+        model::{EgressPolicy, Introspection, Issuer, KeySource, UserTenant},
         secret::Secret,
         tenant_file::{self, TenantConf},
     },
@@ -183,8 +183,7 @@ pub fn issuer(keys: KeySource) -> Issuer {
         ],
         leeway: Duration::ZERO,
         required_scopes: Vec::new(),
-        tenant_claim: None,
-        tenant: TenantId::parse("acme.com").unwrap(),
+        user_tenant: UserTenant::Fixed(TenantId::parse("acme.com").unwrap()),
         user_claim: "sub".to_owned(),
         roles_claim: "roles".to_owned(),
         introspection: None,

@@ -52,8 +52,9 @@ fn file(name: &str) -> VectorFile {
 fn accepts(keys: &KeySet, token: &str) -> bool {
     let Ok(jws) = Jws::parse(token) else { return false };
     match keys.find(jws.key_id.as_deref(), jws.algorithm) {
-        KeyMatch::Key(key) => key.verify_sig(jws.signed, &jws.signature).is_ok(),
-        KeyMatch::NotFound | KeyMatch::Unsuitable => false,
+        KeyMatch::Named(keys) | KeyMatch::Unnamed(keys) => {
+            keys.iter().any(|key| key.verify_sig(jws.signed, &jws.signature).is_ok())
+        }
     }
 }
 

@@ -390,3 +390,23 @@ fn attack_shared_cache_stores_what_one_user_sees() {
     let proxy = start(false);
     assert_eq!(proxy.get("/plain").cookie("SID", &token).send().header("cache-control"), None);
 }
+
+#[test]
+fn attack_own_identity_header_from_the_client() {
+    let (portal, idp) = (Portal::answering("").start(), Idp::start());
+    let own = json!({"X-WEBAUTH-USER": "{name}", "X-Portal-Tenant": "{tenant}"});
+    let proxy =
+        proxy(&portal).issuer(&idp).anonymous(true).setting("access.own_identity_headers", own).start();
+    let token = format!("Bearer {}", idp.token().sign());
+    for (authorization, user) in [("Basic portal", None), (&*token, Some("ann"))] {
+        for name in ["X-WEBAUTH-USER", "X-Portal-Tenant"].into_iter().flat_map(spellings) {
+            portal.clear_received();
+            let request = proxy.get("/").api_client().header("authorization", authorization);
+            if request.header(&name, "admin").send().status == 200 {
+                let received = portal.only_request();
+                assert_eq!(received.header("x-webauth-user"), user, "{name}");
+                assert!(!format!("{received:?}").contains("admin"), "{name}: {received:?}");
+            }
+        }
+    }
+}

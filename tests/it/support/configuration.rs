@@ -17,6 +17,7 @@ impl Configuration {
             "admin": { "listen": "127.0.0.1:0" },
             "portal": { "profile": "wso2-apim", "upstream": [{ "path": "/", "url": portal.url() }] },
             "log": { "access": "off" },
+            "apim": { "devportal": { "enable_anonymous_mode": true } },
             // the harness's identity providers are all on this machine
             "tenancy": { "issuers_on_loopback": true },
         }))

@@ -1,6 +1,8 @@
 //! Notes of a check.
 
-use super::Deployment;
+use std::time::Duration;
+
+use super::*;
 
 const ACCOUNTS: &str = "[portal]\nprofile = \"generic\"\n[accounts]\nenabled = true\n";
 const LOCK: &str = "[account_lock]\nenabled = true\n";
@@ -9,7 +11,11 @@ const BASIC: &str = "[[guard]]\nmatch = \"/api/**\"\nuser_in = \"basic\"\n";
 
 impl Deployment {
     fn notes(&self) -> Vec<String> {
-        let report = self.check();
+        self.notes_at(Timestamp::EPOCH)
+    }
+
+    fn notes_at(&self, now: Timestamp) -> Vec<String> {
+        let report = self.check_at(now);
         assert!(report.is_clean(), "{:#?}", report.mistakes);
         let prefix = format!("{}/", self.0.path().display());
         report.notes.iter().map(|note| note.to_string().replace(&prefix, "")).collect()
@@ -20,7 +26,7 @@ impl Deployment {
 fn notes_guards_without_lockout() {
     for (text, noted) in [
         (format!("{ACCOUNTS}{LOCK}{FORM}"), false),
-        (format!("{ACCOUNTS}{FORM}"), true),
+        (format!("{ACCOUNTS}{FORM}"), false),
         (format!("{ACCOUNTS}[account_lock]\nenabled = false\n{FORM}"), true),
         (ACCOUNTS.to_owned(), false),
     ] {
@@ -32,7 +38,7 @@ fn notes_guards_without_lockout() {
         );
     }
     // a name may be a tenant's, whose own file locks
-    let messages = Deployment::of(&format!("{ACCOUNTS}{FORM}"))
+    let messages = Deployment::of(&format!("{ACCOUNTS}[account_lock]\nenabled = false\n{FORM}"))
         .with("tenants/a.com/tenant-conf.json", "{\"Doorward\": {\"account_lock\": {\"enabled\": true}}}");
     assert_eq!(messages.notes(), Vec::<String>::new());
 }
@@ -134,7 +140,7 @@ fn guards_that_cover_the_same_path() {
 #[test]
 fn notes_guards_in_a_tenant_file() {
     let guards = "\"guards\": [{\"match\": \"/x\", \"user_in\": \"basic\"}]";
-    let messages = Deployment::of(ACCOUNTS)
+    let messages = Deployment::of(&format!("{ACCOUNTS}[account_lock]\nenabled = false\n"))
         .with("tenants/a.com/tenant-conf.json", &format!("{{\"Doorward\": {{{guards}}}}}"))
         .notes();
     assert_eq!(messages.len(), 1, "one key is reported once: {messages:?}");
@@ -207,7 +213,8 @@ fn notes_rules_that_differ_in_spelling_only() {
     }
     let routes = "{\"Doorward\": {\"routes\": [{\"match\": \"/x\", \"access\": \"signed-in\"}, {\"match\": \"/X\", \"access\": \"anonymous\"}]}}";
     let messages =
-        Deployment::of("[portal]\nprofile = \"generic\"\n").with("tenants/a.com/tenant-conf.json", routes);
+        Deployment::of("[apim.devportal]\nenable_anonymous_mode = true\n[portal]\nprofile = \"generic\"\n")
+            .with("tenants/a.com/tenant-conf.json", routes);
     let messages = messages.notes();
     assert!(
         messages.len() == 1 && messages[0].contains("Doorward.routes[1].match: another rule"),
@@ -285,4 +292,76 @@ fn notes_a_network_with_host_bits() {
             assert!(notes.iter().all(|note| note.contains(&key)), "{notes:?}");
         }
     }
+}
+
+#[test]
+fn notes_certificates_that_expire_soon() {
+    const TLS: &str = "[server.tls]\ncert_file = \"c.pem\"\nkey_file = \"k.pem\"";
+    // 2030-01-01
+    const EXPIRY: Timestamp = Timestamp::from_seconds(1_893_456_000);
+    const DAY: Duration = Duration::from_hours(24);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    params.not_after = rcgen::date_time_ymd(2030, 1, 1);
+    let deployment = Deployment::of(TLS)
+        .with("c.pem", &params.self_signed(&key).unwrap().pem())
+        .with("k.pem", &key.serialize_pem());
+    for (now, problem) in [
+        (EXPIRY - DAY * 22, None),
+        (EXPIRY - DAY * 20, Some("c.pem: expires in 20 days")),
+        (EXPIRY - Duration::from_secs(1), Some("c.pem: expires in 0 days")),
+        (EXPIRY, Some("c.pem: expired 0 days ago: clients refuse it")),
+        (EXPIRY + DAY * 400, Some("c.pem: expired 400 days ago: clients refuse it")),
+    ] {
+        let notes = deployment.notes_at(now);
+        let expected = problem.map(|problem| {
+            format!("d.toml:2:13: server.tls.cert_file: {problem} (renew it, and renew it automatically)")
+        });
+        assert_eq!(notes, Vec::from_iter(expected), "{now:?}");
+    }
+}
+
+#[test]
+fn notes_a_closed_portal_without_sign_in() {
+    const GENERIC: &str = "[portal]\nprofile = \"generic\"\n";
+    const ISSUER: &str = "[[issuer]]\nissuer = \"https://i\"\naudiences = [\"a\"]\ndiscovery = true\n";
+    for (text, noted) in [
+        (GENERIC.to_owned(), Some("no user can be authenticated")),
+        (format!("{GENERIC}[apim.devportal]\nenable_anonymous_mode = true\n"), None),
+        (format!("{GENERIC}[accounts]\nenabled = true\n"), None),
+        (format!("{GENERIC}{ISSUER}"), Some("sign_in.url: anonymous mode is off and browsers have nowhere")),
+        (format!("{GENERIC}{ISSUER}[sign_in]\nurl = \"none\"\n"), None),
+        (format!("{GENERIC}{ISSUER}[sign_in]\nurl = \"/login\"\n"), None),
+        (
+            "[apim.devportal]\nenable_anonymous_mode = false\n".to_owned(),
+            Some("no user can be authenticated"),
+        ),
+    ] {
+        let notes = Deployment::of(&text).notes();
+        let expected = usize::from(noted.is_some());
+        assert!(
+            notes.len() == expected && noted.is_none_or(|noted| notes[0].contains(noted)),
+            "{text}: {notes:?}"
+        );
+    }
+}
+
+#[test]
+fn notes_files_and_tenants_with_similar_names() {
+    let deployment =
+        Deployment::of("[tenancy]\nhosts = { \"a.test\" = \"acme.con\", \"b.test\" = \"carbon.super\" }\n")
+            .with("tenants/acme.com/tenant-conf.jsn", "{}")
+            .with("tenants/beta.com/tenant_conf.json", "{}")
+            .with("tenants/good.com/tenant-conf.json", "{}")
+            .with("tenants/good.com/Tenant-Conf.json.bak", "{}")
+            .with("tenants/tenant-conf.json", "{}")
+            .with("tenants/README.md", "");
+    let mut notes = deployment.notes();
+    notes.sort();
+    insta::assert_snapshot!(notes.join("\n"), @r"
+    d.toml:2:21: tenancy.hosts.a.test: the tenant acme.con has no folder, so this host answers 404; did you mean acme.com? (make its folder, or correct the name)
+    tenants/acme.com/tenant-conf.jsn: this file is not read (rename it to tenant-conf.json)
+    tenants/beta.com/tenant_conf.json: this file is not read (rename it to tenant-conf.json)
+    tenants/tenant-conf.json: this file is not read: a tenant's file is in the tenant's folder (move it to tenants/TENANT/tenant-conf.json)
+    ");
 }

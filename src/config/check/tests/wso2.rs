@@ -12,7 +12,7 @@ fn the_whole_file_of_wso2_is_one_mistake() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("deployment.toml");
     fs::write(&file, wso2_deployment()).unwrap();
-    let report = check(&file, &BTreeMap::new());
+    let report = check(&file, &BTreeMap::new(), Timestamp::EPOCH);
     let loaded = load(&file, &BTreeMap::new()).unwrap_err();
     assert_eq!(report.mistakes, loaded);
     let shown: Vec<String> =

@@ -2,7 +2,9 @@
 
 pub mod route;
 
-use http::HeaderValue;
+use std::{collections::BTreeMap, sync::Arc};
+
+use http::{HeaderName, HeaderValue};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -13,9 +15,12 @@ use crate::{
         document_context::DocumentContext,
         sections::portal::PortalProfile,
         text_form::{AsText, TextForm},
-        values::{cross_tenant::CrossTenantValue, name::CookieName, web::WebOrigin},
+        values::{
+            cross_tenant::CrossTenantValue, identity_header::IdentityHeaderName, name::CookieName,
+            web::WebOrigin,
+        },
     },
-    domain::{identity::CrossTenantAccess, route::RouteRule},
+    domain::{identity::CrossTenantAccess, route::RouteRule, user_template::UserTemplate},
 };
 
 /// Access control.
@@ -39,6 +44,11 @@ pub struct AccessSection {
     /// token itself. A portal that trusts `identity_headers` does not.
     #[schemars(extend("x-default" = "`true` with `profile = \"wso2-apim\"`, `false` with `\"generic\"`"))]
     pub forward_token: Option<bool>,
+    /// Whose the `Authorization` header is. `doorward`: credentials that are not a valid token are refused. `portal`: Doorward does not
+    /// read it, and the portal gets it as it is. `auto`: Doorward's if it has a token of an issuer that is configured here, otherwise
+    /// the portal's, which gets it where the request is allowed by a session, or anonymously.
+    #[schemars(extend("x-default" = "`doorward` with `profile = \"wso2-apim\"`, `auto` with `\"generic\"`"))]
+    pub authorization: Option<AuthorizationOwner>,
     /// Whether answers to authenticated requests get `Cache-Control: private` where the portal does not say whether a shared
     /// cache may store them. Answers on `open` routes stay as they are.
     #[schemars(extend("default" = true, "x-source" = "RFC 9111 §3.5"))]
@@ -46,6 +56,14 @@ pub struct AccessSection {
     /// The identity headers that the portal gets. Headers of these names from clients are removed.
     #[schemars(extend("x-default" = "`wso2` with `profile = \"wso2-apim\"`, `oauth2-proxy` with `\"generic\"`"))]
     pub identity_headers: Option<HeaderProfile>,
+    /// Identity headers of your own, by name: `"X-WEBAUTH-USER" = "{name}"`. Placeholders: `{name}`, which tells users apart as in
+    /// `identity_headers`, `{tenant}`, `{email}`, `{display_name}`, `{roles}` (separated by commas), `{scopes}`. A header of which a
+    /// value is missing is left out. Headers of these names from clients are removed.
+    #[schemars(extend("default" = {}))]
+    pub own_identity_headers: Option<BTreeMap<String, AsText<UserTemplate>>>,
+    /// How values of identity headers are written: as UTF-8, or with all but ASCII percent-encoded.
+    #[schemars(extend("default" = "utf-8", "x-source" = "RFC 9110 §5.5, RFC 3986 §2.1"))]
+    pub identity_encoding: Option<IdentityEncoding>,
     /// A rule. The most specific pattern wins, segment by segment. For the same pattern a tenant's rule wins over those here,
     /// and these over the profile's; side by side, a rule with methods wins over one without, and then the later one. A
     /// tenant's rule can close what is open here, but never open what is `signed-in` here. Paths that no rule matches follow the
@@ -53,6 +71,16 @@ pub struct AccessSection {
     /// written, and closes it in every spelling that a portal may accept for it: another case, with or without a final slash,
     /// encoded twice (see "Which spellings of a path a rule covers").
     pub route: Option<Vec<RouteSection>>,
+}
+
+/// Whose the `Authorization` header of requests is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
+pub enum AuthorizationOwner {
+    Doorward,
+    Portal,
+    Auto,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
@@ -66,6 +94,23 @@ pub enum HeaderProfile {
     None,
 }
 
+/// How values of identity headers are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub enum IdentityEncoding {
+    #[serde(rename = "utf-8")]
+    Utf8,
+    #[serde(rename = "percent")]
+    Percent,
+}
+
+/// An identity header of the operator's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnIdentityHeader {
+    pub name: HeaderName,
+    pub template: UserTemplate,
+}
+
 /// Access control of one tenant, but for its routes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessSettings {
@@ -77,16 +122,19 @@ pub struct AccessSettings {
     pub token_cookie: Option<String>,
     /// Send the `Authorization` header of users on to the portal.
     pub forward_token: bool,
+    pub authorization: AuthorizationOwner,
     /// Add `Cache-Control: private` to answers to authenticated requests.
     pub private_responses: bool,
     pub identity_headers: HeaderProfile,
+    pub own_identity_headers: Arc<[OwnIdentityHeader]>,
+    pub identity_encoding: IdentityEncoding,
 }
 
 impl AccessSettings {
     pub fn default_for(profile: PortalProfile) -> Self {
-        let (forward_token, identity_headers) = match profile {
-            PortalProfile::Wso2Apim => (true, HeaderProfile::Wso2),
-            PortalProfile::Generic => (false, HeaderProfile::OAuth2Proxy),
+        let (forward_token, authorization, identity_headers) = match profile {
+            PortalProfile::Wso2Apim => (true, AuthorizationOwner::Doorward, HeaderProfile::Wso2),
+            PortalProfile::Generic => (false, AuthorizationOwner::Auto, HeaderProfile::OAuth2Proxy),
         };
         Self {
             cross_tenant: CrossTenantAccess::default(),
@@ -94,8 +142,11 @@ impl AccessSettings {
             websocket_origins: Vec::new(),
             token_cookie: None,
             forward_token,
+            authorization,
             private_responses: true,
             identity_headers,
+            own_identity_headers: Arc::default(),
+            identity_encoding: IdentityEncoding::Utf8,
         }
     }
 }
@@ -105,6 +156,29 @@ impl AccessSection {
     pub fn take_routes(&mut self, key: &KeyPath, scope: &mut DocumentContext<'_>) -> Vec<RouteRule> {
         let key = key.name(if scope.is_tenant_file() { "routes" } else { "route" });
         route::routes(self.route.take().unwrap_or_default(), &key, scope)
+    }
+
+    /// The headers of `own_identity_headers`.
+    pub fn take_own_headers(
+        &mut self,
+        key: &KeyPath,
+        scope: &mut DocumentContext<'_>,
+    ) -> Arc<[OwnIdentityHeader]> {
+        let key = key.name("own_identity_headers");
+        let mut headers: Vec<OwnIdentityHeader> = Vec::new();
+        for (written, AsText(template)) in self.own_identity_headers.take().unwrap_or_default() {
+            let key = key.name(&written);
+            match IdentityHeaderName::from_text(&written) {
+                Err(invalid) => {
+                    scope.mistake(&key, invalid.to_string(), &IdentityHeaderName::remedy());
+                }
+                Ok(IdentityHeaderName(name)) if headers.iter().any(|known| known.name == name) => {
+                    scope.mistake(&key, "this header is here twice, in another case", "keep one");
+                }
+                Ok(IdentityHeaderName(name)) => headers.push(OwnIdentityHeader { name, template }),
+            }
+        }
+        headers.into()
     }
 
     pub fn inherit_from(&self, below: &AccessSettings) -> AccessSettings {
@@ -126,8 +200,11 @@ impl AccessSection {
                 None => below.token_cookie.clone(),
             },
             forward_token: self.forward_token.unwrap_or(below.forward_token),
+            authorization: self.authorization.unwrap_or(below.authorization),
             private_responses: self.private_responses.unwrap_or(below.private_responses),
             identity_headers: self.identity_headers.unwrap_or(below.identity_headers),
+            own_identity_headers: Arc::clone(&below.own_identity_headers),
+            identity_encoding: self.identity_encoding.unwrap_or(below.identity_encoding),
         }
     }
 
@@ -140,8 +217,17 @@ impl AccessSection {
             websocket_origins: Some(origins(access.websocket_origins.iter().map(String::as_str))),
             token_cookie: Some(AsText(CookieName(access.token_cookie.clone()))),
             forward_token: Some(access.forward_token),
+            authorization: Some(access.authorization),
             private_responses: Some(access.private_responses),
             identity_headers: Some(access.identity_headers),
+            own_identity_headers: Some(
+                access
+                    .own_identity_headers
+                    .iter()
+                    .map(|header| (header.name.to_string(), AsText(header.template.clone())))
+                    .collect(),
+            ),
+            identity_encoding: Some(access.identity_encoding),
             route: Some(routes.iter().map(Into::into).collect()),
         }
     }

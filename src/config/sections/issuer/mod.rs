@@ -62,7 +62,11 @@ pub struct IssuerSection {
     /// The claim with the user's tenant. Not in a tenant's file.
     #[schemars(extend("x-default" = "none"))]
     pub tenant_claim: Option<AsText<NotEmpty>>,
-    /// The tenant of all its users, where there is no `tenant_claim`. Not in a tenant's file: its issuers speak for that
+    /// The user's name ends in `@` and the user's tenant, as in WSO2's tokens (`admin@carbon.super`). The part behind the last `@`
+    /// is the tenant and no part of the name; a token without it is rejected. Not in a tenant's file.
+    #[schemars(extend("default" = false, "x-source" = "WSO2: use tenant domain in local subject identifier"))]
+    pub user_has_tenant: Option<bool>,
+    /// The tenant of all its users, where there is neither `tenant_claim` nor `user_has_tenant`. Not in a tenant's file: its issuers speak for that
     /// tenant only. Required with the management API on where that would be `carbon.super`: administrators of every tenant are
     /// configured explicitly.
     #[schemars(extend("x-default" = "`tenancy.default_tenant`"))]
@@ -81,6 +85,17 @@ pub struct IssuerSection {
 }
 
 /// A token issuer, and the conditions under which its tokens are accepted.
+/// The tenant of an issuer's users.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum UserTenant {
+    /// One tenant for all.
+    Fixed(TenantId),
+    /// The value of a claim.
+    Claim(String),
+    /// The part of the user's name behind the last `@`.
+    NameSuffix,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[expect(clippy::struct_field_names, reason = "RFC 8414 names it `issuer`")]
 pub struct Issuer {
@@ -92,9 +107,7 @@ pub struct Issuer {
     pub algorithms: Vec<jsonwebtoken::Algorithm>,
     pub leeway: Duration,
     pub required_scopes: Vec<String>,
-    /// Claim with the user's tenant. Without it every token of this issuer belongs to `tenant`.
-    pub tenant_claim: Option<String>,
-    pub tenant: TenantId,
+    pub user_tenant: UserTenant,
     /// Defined in a tenant's file. It receives no token that may belong to an issuer of `deployment.toml`.
     pub is_tenant_defined: bool,
     pub egress: EgressPolicy,
@@ -140,7 +153,8 @@ pub fn issuers(
 /// With the management API on, an issuer whose tokens may administer every tenant must name its tenant explicitly.
 pub fn require_explicit_tenant(written: &[IssuerSection], key: &KeyPath, scope: &mut DocumentContext<'_>) {
     for (index, section) in written.iter().enumerate() {
-        if section.tenant.is_none() && section.tenant_claim.is_none() {
+        let has_suffix = section.user_has_tenant == Some(true);
+        if section.tenant.is_none() && section.tenant_claim.is_none() && !has_suffix {
             scope.mistake(
                 &key.item(index),
                 "with the management API on, this issuer's tokens with an administrator's scope would change every tenant",
@@ -157,7 +171,7 @@ impl IssuerSection {
         key: &KeyPath,
         scope: &mut DocumentContext<'_>,
     ) -> Option<Issuer> {
-        let tenant = self.tenant(tenant, key, scope);
+        let user_tenant = self.user_tenant(tenant, key, scope);
         let keys = self.take_key_source(key, scope);
         let audiences = NotEmpty::into_texts(self.audiences.unwrap_or_default());
         if audiences.is_empty() && keys != KeySource::None {
@@ -211,8 +225,7 @@ impl IssuerSection {
                 .into_iter()
                 .map(|scope| scope.0.0)
                 .collect(),
-            tenant_claim: self.tenant_claim.map(|claim| claim.0.0),
-            tenant,
+            user_tenant,
             user_claim: claim(self.user_claim, "sub"),
             roles_claim: claim(self.roles_claim, "roles"),
             introspection,
@@ -221,29 +234,34 @@ impl IssuerSection {
     }
 
     /// A tenant's issuer issues tokens for that tenant only, regardless of its file.
-    fn tenant(&self, tenant: &TenantId, key: &KeyPath, scope: &mut DocumentContext<'_>) -> TenantId {
+    fn user_tenant(
+        &mut self,
+        tenant: &TenantId,
+        key: &KeyPath,
+        scope: &mut DocumentContext<'_>,
+    ) -> UserTenant {
+        let (fixed, claim) = (self.tenant.take(), self.tenant_claim.take());
+        let has_suffix = self.user_has_tenant.unwrap_or(false);
+        let written =
+            [("tenant_claim", claim.is_some()), ("user_has_tenant", has_suffix), ("tenant", fixed.is_some())];
+        let mut written = written.into_iter().filter_map(|(name, is_written)| is_written.then_some(name));
         if scope.is_tenant_file() {
-            for (name, written) in
-                [("tenant", self.tenant.is_some()), ("tenant_claim", self.tenant_claim.is_some())]
-            {
-                if written {
-                    scope.mistake(
-                        &key.name(name),
-                        "a tenant's issuer speaks for that tenant only",
-                        "remove it",
-                    );
-                }
+            for name in written {
+                scope.mistake(&key.name(name), "a tenant's issuer speaks for that tenant only", "remove it");
             }
-        } else if self.tenant.is_some() && self.tenant_claim.is_some() {
+            return UserTenant::Fixed(tenant.clone());
+        }
+        if let (Some(_), Some(without_effect)) = (written.next(), written.next()) {
             scope.mistake(
-                &key.name("tenant"),
-                "this has no effect: `tenant_claim` says the tenant",
-                "keep one",
+                &key.name(without_effect),
+                "this has no effect: another key says the tenant",
+                "keep one of tenant, tenant_claim and user_has_tenant",
             );
         }
-        match &self.tenant {
-            Some(AsText(written)) if !scope.is_tenant_file() => written.clone(),
-            _ => tenant.clone(),
+        match (claim, fixed) {
+            (Some(claim), _) => UserTenant::Claim(claim.0.0),
+            (None, _) if has_suffix => UserTenant::NameSuffix,
+            (None, fixed) => UserTenant::Fixed(fixed.map_or_else(|| tenant.clone(), |fixed| fixed.0)),
         }
     }
 
@@ -307,8 +325,15 @@ impl From<&Issuer> for IssuerSection {
             required_scopes: Some(
                 issuer.required_scopes.iter().cloned().map(|scope| AsText(OAuthScope(scope))).collect(),
             ),
-            tenant_claim: issuer.tenant_claim.clone().map(|claim| AsText(NotEmpty(claim))),
-            tenant: issuer.tenant_claim.is_none().then(|| AsText(issuer.tenant.clone())),
+            tenant_claim: match &issuer.user_tenant {
+                UserTenant::Claim(claim) => Some(AsText(NotEmpty(claim.clone()))),
+                UserTenant::Fixed(_) | UserTenant::NameSuffix => None,
+            },
+            user_has_tenant: Some(issuer.user_tenant == UserTenant::NameSuffix),
+            tenant: match &issuer.user_tenant {
+                UserTenant::Fixed(tenant) => Some(AsText(tenant.clone())),
+                UserTenant::Claim(_) | UserTenant::NameSuffix => None,
+            },
             user_claim: Some(AsText(NotEmpty(issuer.user_claim.clone()))),
             roles_claim: Some(AsText(NotEmpty(issuer.roles_claim.clone()))),
             cache_ttl: Some(AsText(issuer.cache_ttl)),

@@ -66,6 +66,21 @@ impl PasswordRules {
         self.message = if is_derived { String::new() } else { written.to_owned() };
     }
 
+    /// Without keys in the generic profile: long enough, not common and hard to guess, whatever characters it has (NIST SP
+    /// 800-63B §5.1.1.2).
+    pub fn safe_default() -> Self {
+        Self {
+            enabled: true,
+            min_length: 8,
+            max_length: 64,
+            pattern: None,
+            common_list: true,
+            min_score: 2,
+            context_words: true,
+            ..Self::default()
+        }
+    }
+
     pub fn policy(&self) -> PasswordPolicy {
         let wso2 = if self.enabled {
             PasswordPolicy {

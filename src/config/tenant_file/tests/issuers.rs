@@ -6,7 +6,12 @@ const ISSUER: &str = "{\"issuer\": \"https://idp\", \"audiences\": [\"a\"], \"jw
 
 #[test]
 fn attack_tenant_issuer_mints_identities_of_another_tenant() {
-    for key in ["\"tenant\": \"carbon.super\"", "\"tenant_claim\": \"t\"", "\"tenant\": \"acme.com\""] {
+    for key in [
+        "\"tenant\": \"carbon.super\"",
+        "\"tenant_claim\": \"t\"",
+        "\"user_has_tenant\": true",
+        "\"tenant\": \"acme.com\"",
+    ] {
         let text = ours(&format!("{{\"issuers\": [{ISSUER}, {key}}}]}}"));
         assert!(mistakes(&text).contains("a tenant's issuer speaks for that tenant only"), "{key}");
     }
@@ -14,8 +19,7 @@ fn attack_tenant_issuer_mints_identities_of_another_tenant() {
     let settings = settings("[tenancy]\ndefault_tenant = \"other.com\"");
     let conf = parse(&ours(&format!("{{\"issuers\": [{ISSUER}}}]}}")), file()).unwrap();
     let policy = resolve(&settings, &acme(), &conf, 1);
-    assert_eq!(policy.issuers[0].tenant, acme());
-    assert_eq!(policy.issuers[0].tenant_claim, None);
+    assert_eq!(policy.issuers[0].user_tenant, UserTenant::Fixed(acme()));
     assert_eq!(policy.issuers[0].keys, KeySource::File("/t/acme.com/keys.json".into()));
 }
 

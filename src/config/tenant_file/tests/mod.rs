@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    config::model::{EgressPolicy, KeySource},
+    config::model::{EgressPolicy, KeySource, UserTenant},
     domain::identity::CrossTenantAccess,
 };
 
@@ -125,7 +125,7 @@ fn mistakes_have_a_place() {
 }"#), @r##"
     t:2:22: EnableAnonymous: neither a boolean nor a text (write true or false)
     t:4:31: Doorward.hosts[1]: "a:80" is not a host name (write a host name without port, such as "acme.example.com")
-    t:5:5: Doorward.colour: there is no key `colour` here (known here: hosts, issuers, sign_in, routes, guards, cross_tenant, cors_allowed_origins, websocket_origins, forward_token, identity_headers, session, account_lock, password_policy, governance, branding)
+    t:5:5: Doorward.colour: there is no key `colour` here (known here: hosts, issuers, sign_in, routes, guards, cross_tenant, cors_allowed_origins, websocket_origins, forward_token, authorization, identity_headers, session, account_lock, password_policy, governance, branding)
     t:6:42: Doorward.routes[0].access: `closed` is not one of the words known here (known here: open, anonymous, signed-in)
     t:7:28: Doorward.branding.accent: "yellow" is not a colour (write a colour "#rrggbb" with a contrast of at least 4.5 to white)
     t:8:25: Doorward.identity_headers: `oauth2_proxy` is not one of the words known here (did you mean `oauth2-proxy`?)
