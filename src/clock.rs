@@ -12,10 +12,10 @@ use crate::domain::time::{Timestamp, millis};
 
 /// Tells the current time. Cheap to clone; the parts of a process share one.
 #[derive(Debug, Clone)]
-pub struct Clock(Source);
+pub struct Clock(TimeSource);
 
 #[derive(Debug, Clone)]
-enum Source {
+enum TimeSource {
     System,
     Adjustable(Arc<AdjustableClock>),
 }
@@ -31,21 +31,21 @@ struct AdjustableClock {
 impl Clock {
     /// The clock of the system.
     pub const fn system() -> Self {
-        Self(Source::System)
+        Self(TimeSource::System)
     }
 
     /// For tests: runs from `start` on, and `advance` moves it forward.
     pub fn adjustable(start: Timestamp) -> Self {
         let clock = AdjustableClock { start, started: Instant::now(), advanced: AtomicU64::new(0) };
-        Self(Source::Adjustable(Arc::new(clock)))
+        Self(TimeSource::Adjustable(Arc::new(clock)))
     }
 
     pub fn now(&self) -> Timestamp {
         match &self.0 {
-            Source::System => {
+            TimeSource::System => {
                 Timestamp::EPOCH + SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
             }
-            Source::Adjustable(clock) => {
+            TimeSource::Adjustable(clock) => {
                 let advanced = Duration::from_millis(clock.advanced.load(Ordering::Acquire));
                 clock.start + clock.started.elapsed() + advanced
             }
@@ -54,7 +54,7 @@ impl Clock {
 
     /// Moves an adjustable clock and its clones forward; the clock of the system stays as it is.
     pub fn advance(&self, duration: Duration) {
-        if let Source::Adjustable(clock) = &self.0 {
+        if let TimeSource::Adjustable(clock) = &self.0 {
             clock.advanced.fetch_add(millis(duration), Ordering::AcqRel);
         }
     }

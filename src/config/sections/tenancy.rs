@@ -186,8 +186,12 @@ impl TenancySection {
             scope.mistake(&poll_key, "this interval is too short", "write at least \"50ms\"");
         }
         let watch = match self.watch.unwrap_or_default() {
-            FileWatchName::Auto => FileWatchMode::Auto { poll_interval: positive_or(self.poll_interval, 10) },
-            FileWatchName::Poll => FileWatchMode::Poll { poll_interval: positive_or(self.poll_interval, 1) },
+            FileWatchName::Auto => FileWatchMode::Auto {
+                poll_interval: positive_or(self.poll_interval, Duration::from_secs(10)),
+            },
+            FileWatchName::Poll => {
+                FileWatchMode::Poll { poll_interval: positive_or(self.poll_interval, Duration::from_secs(1)) }
+            }
             FileWatchName::Off => {
                 if self.poll_interval.is_some() {
                     scope.mistake(
@@ -210,8 +214,8 @@ impl TenancySection {
         TenancySettings {
             folder,
             default_tenant: self.default_tenant.map_or_else(TenantId::super_tenant, |tenant| tenant.0),
-            ttl: positive_or(self.ttl, 15 * 60),
-            negative_ttl: duration_or(self.negative_ttl, 10),
+            ttl: positive_or(self.ttl, Duration::from_mins(15)),
+            negative_ttl: duration_or(self.negative_ttl, Duration::from_secs(10)),
             capacity,
             watch,
             hosts,

@@ -60,13 +60,13 @@ impl TextForm for Positive {
 }
 
 /// The written duration, or the default.
-pub fn duration_or(written: Option<AsText<Duration>>, default_seconds: u64) -> Duration {
-    written.map_or(Duration::from_secs(default_seconds), |AsText(duration)| duration)
+pub fn duration_or(written: Option<AsText<Duration>>, default: Duration) -> Duration {
+    written.map_or(default, |AsText(duration)| duration)
 }
 
 /// The written duration, or the default.
-pub fn positive_or(written: Option<AsText<Positive>>, default_seconds: u64) -> Duration {
-    written.map_or(Duration::from_secs(default_seconds), |AsText(duration)| duration.0)
+pub fn positive_or(written: Option<AsText<Positive>>, default: Duration) -> Duration {
+    written.map_or(default, |AsText(duration)| duration.0)
 }
 
 /// The written duration, or the one of the layer below.

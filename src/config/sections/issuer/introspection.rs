@@ -78,9 +78,9 @@ impl IntrospectionSection {
             client_id: client_id?.0,
             client_secret: client_secret?,
             ca_file,
-            cache_ttl: duration_or(self.cache_ttl, 60),
-            negative_ttl: duration_or(self.negative_ttl, 10),
-            timeout: positive_or(self.timeout, 5),
+            cache_ttl: duration_or(self.cache_ttl, Duration::from_mins(1)),
+            negative_ttl: duration_or(self.negative_ttl, Duration::from_secs(10)),
+            timeout: positive_or(self.timeout, Duration::from_secs(5)),
         })
     }
 }

@@ -196,7 +196,7 @@ impl IssuerSection {
                 algorithms.into_iter().map(|algorithm| algorithm.0).collect()
             }
         };
-        let leeway = duration_or(self.leeway, 60);
+        let leeway = duration_or(self.leeway, Duration::from_mins(1));
         if leeway > MAX_LEEWAY {
             scope.mistake(
                 &key.name("leeway"),
@@ -229,7 +229,7 @@ impl IssuerSection {
             user_claim: claim(self.user_claim, "sub"),
             roles_claim: claim(self.roles_claim, "roles"),
             introspection,
-            cache_ttl: duration_or(self.cache_ttl, 300),
+            cache_ttl: duration_or(self.cache_ttl, Duration::from_mins(5)),
         })
     }
 

@@ -147,7 +147,7 @@ impl LimitsSection {
         let max_target_bytes = bounded("max_target_bytes", self.max_target_bytes, 8_192, 1_024..=65_000);
         let max_headers = bounded("max_headers", self.max_headers, 100, 16..=1_000);
         let max_token_bytes = bounded("max_token_bytes", self.max_token_bytes, 8_192, 256..=1_048_576);
-        let grace = positive_or(self.min_rate_grace, 60);
+        let grace = positive_or(self.min_rate_grace, Duration::from_mins(1));
         let rate =
             |written: Option<u32>| MinRate { bytes_per_second: written.unwrap_or(DEFAULT_MIN_RATE), grace };
         let max_buffered_bytes = self
@@ -195,9 +195,9 @@ impl LimitsSection {
             max_upgrades,
             max_requests,
             max_request_bodies,
-            header_timeout: positive_or(self.header_timeout, 10),
-            keep_alive: positive_or(self.keep_alive, 75),
-            write_timeout: positive_or(self.write_timeout, 60),
+            header_timeout: positive_or(self.header_timeout, Duration::from_secs(10)),
+            keep_alive: positive_or(self.keep_alive, Duration::from_secs(75)),
+            write_timeout: positive_or(self.write_timeout, Duration::from_mins(1)),
             download_rate: rate(self.min_download_rate),
             upload_rate: rate(self.min_upload_rate),
             client: Arc::new(client),

@@ -180,10 +180,10 @@ impl UpstreamSection {
             http2: self.http2.unwrap_or(false),
             host,
             max_connections,
-            connect_timeout: positive_or(self.connect_timeout, 2),
-            header_timeout: positive_or(self.header_timeout, 60),
-            idle_timeout: positive_or(self.idle_timeout, 300),
-            keep_alive: positive_or(self.keep_alive, 4),
+            connect_timeout: positive_or(self.connect_timeout, Duration::from_secs(2)),
+            header_timeout: positive_or(self.header_timeout, Duration::from_mins(1)),
+            idle_timeout: positive_or(self.idle_timeout, Duration::from_mins(5)),
+            keep_alive: positive_or(self.keep_alive, Duration::from_secs(4)),
         })
     }
 }

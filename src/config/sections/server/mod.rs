@@ -136,8 +136,8 @@ impl ServerSection {
             public_url: self.public_url.map(|url| url.0.0),
             trusted_proxies,
             proxy_protocol: self.proxy_protocol.unwrap_or_default().into_iter().map(|net| net.0).collect(),
-            drain_delay: duration_or(self.drain_delay, 5),
-            drain_timeout: positive_or(self.drain_timeout, 30),
+            drain_delay: duration_or(self.drain_delay, Duration::from_secs(5)),
+            drain_timeout: positive_or(self.drain_timeout, Duration::from_secs(30)),
         }
     }
 }
