@@ -13,8 +13,8 @@ pub struct Timestamp(u64);
 
 impl Timestamp {
     pub const EPOCH: Self = Self(0);
-    /// 9999-12-31T23:59:59.999Z: the last one that RFC 3339 can express.
-    pub const MAX_RFC_3339: Self = Self(253_402_300_799_999);
+    /// 9999-12-30T22:00:00.999Z: the last one that can be formatted, because its year has four digits in every time zone.
+    pub const MAX_FORMATTED: Self = Self(253_402_207_200_999);
 
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis)
@@ -81,7 +81,7 @@ impl Sub<Duration> for Timestamp {
     }
 }
 
-/// RFC 3339 in UTC; a timestamp after the year 9999 as its number.
+/// RFC 3339 in UTC; a later timestamp than `MAX_FORMATTED` as its number.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match jiff::Timestamp::try_from(*self) {
@@ -91,7 +91,7 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// Fails for a timestamp after the year 9999.
+/// Fails for a timestamp after `MAX_FORMATTED`.
 impl TryFrom<Timestamp> for jiff::Timestamp {
     type Error = jiff::Error;
 
@@ -150,7 +150,7 @@ mod tests {
             (Timestamp::EPOCH, "1970-01-01T00:00:00Z"),
             (Timestamp::from_seconds(1_800_000_000), "2027-01-15T08:00:00Z"),
             (Timestamp::from_millis(1_800_000_000_120), "2027-01-15T08:00:00.12Z"),
-            (Timestamp::MAX_RFC_3339, "9999-12-31T23:59:59.999Z"),
+            (Timestamp::MAX_FORMATTED, "9999-12-30T22:00:00.999Z"),
             (Timestamp::from_millis(u64::MAX), "18446744073709551615"),
         ] {
             assert_eq!(at.to_string(), shown);

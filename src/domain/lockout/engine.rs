@@ -222,7 +222,7 @@ impl Counter {
             self.failures = 0;
             self.lockouts = self.lockouts.saturating_add(1);
             self.locked_until = match rule.lock {
-                Some(length) => LockState::Until((now + length).min(Timestamp::MAX_RFC_3339)),
+                Some(length) => LockState::Until((now + length).min(Timestamp::MAX_FORMATTED)),
                 None => LockState::UntilAdmin,
             };
         }

@@ -155,7 +155,7 @@ fn the_numbers_of_each_step() {
                 s.max_duration = Duration::ZERO;
             }),
             5,
-            name(0, 1, LockState::Until(Timestamp::MAX_RFC_3339)),
+            name(0, 1, LockState::Until(Timestamp::MAX_FORMATTED)),
         ),
         ("the first lock is the last", with(|s| s.max_lockouts = 1), 5, name(0, 1, LockState::UntilAdmin)),
     ] {
