@@ -82,7 +82,11 @@ class Differential:
         self.assertGreater(let_through, 0)
 
 
-ROUTES = [("/site/public/**", "open"), ("/**", "signed-in")]
+# everything but the public page is closed, and everything but the private page is open
+RULES = [
+    [("/site/public/**", "open"), ("/**", "signed-in")],
+    [("/**", "open"), ("/site/private/**", "signed-in")],
+]
 
 
 @unittest.skipUnless(has_tomcat(), "tomcat10-common, tomcat10-examples or java is missing")
@@ -90,7 +94,9 @@ class TomcatPaths(Differential, unittest.TestCase):
     def test_public_path_is_public_to_tomcat(self):
         with tempfile.TemporaryDirectory(prefix="doorward-real-") as home:
             tomcat = Tomcat(home)
-            self.compare(tomcat, Doorward(home, tomcat.port, ROUTES))
+            for number, rules in enumerate(RULES):
+                with self.subTest(rules=rules):
+                    self.compare(tomcat, Doorward(f"{home}/{number}", tomcat.port, rules))
 
 
 @unittest.skipUnless(has_nginx(), "nginx is missing")
@@ -98,4 +104,6 @@ class NginxPaths(Differential, unittest.TestCase):
     def test_public_path_is_public_to_nginx(self):
         with tempfile.TemporaryDirectory(prefix="doorward-real-") as home:
             nginx = Nginx(home)
-            self.compare(nginx, Doorward(home, nginx.port, ROUTES))
+            for number, rules in enumerate(RULES):
+                with self.subTest(rules=rules):
+                    self.compare(nginx, Doorward(f"{home}/{number}", nginx.port, rules))
