@@ -31,7 +31,7 @@ pub(super) fn name_unlocked(tenant: &TenantId, name: NameHash, actor: &Actor) {
     tracing::info!(
         target: "doorward::audit",
         action = "account.unlocked",
-        of = "name",
+        scope = "name",
         %tenant,
         user = %name,
         %actor,

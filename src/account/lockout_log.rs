@@ -91,7 +91,8 @@ impl LockoutLog {
             if matches!(key, CounterKey::Confusable { .. }) && reserved.name_locked().is_some() {
                 continue;
             }
-            let LockKind { metric, of, message } = LockKind::of(key, subject.map(|subject| &subject.subject));
+            let LockKind { metric, scope, message } =
+                LockKind::of(key, subject.map(|subject| &subject.subject));
             self.metrics.count_lockout(metric);
             let subject = subject.filter(|_| metric != LockoutScope::address);
             if key.is_name() {
@@ -101,7 +102,7 @@ impl LockoutLog {
             tracing::warn!(
                 target: "doorward::audit",
                 action = "lockout.set",
-                of,
+                scope,
                 %tenant,
                 account = subject.and_then(LogSubject::account).map(tracing::field::display),
                 user = named.map(|subject| subject.username.as_str()),
@@ -135,13 +136,13 @@ pub(super) struct PortalAttempt {
 /// The kind of a lock, for the metric and the audit log.
 struct LockKind {
     metric: LockoutScope,
-    of: &'static str,
+    scope: &'static str,
     message: &'static str,
 }
 
 impl LockKind {
     fn of(key: &CounterKey, subject: Option<&LogSubjectKind>) -> Self {
-        let (metric, of, message) = match key {
+        let (metric, scope, message) = match key {
             CounterKey::Account { .. }
             | CounterKey::PortalName { .. }
             | CounterKey::UnknownName { .. }
@@ -178,7 +179,7 @@ impl LockKind {
                 (LockoutScope::device, "browser", "known browsers of an account locked by wrong passwords")
             }
         };
-        Self { metric, of, message }
+        Self { metric, scope, message }
     }
 }
 
@@ -222,7 +223,7 @@ mod tests {
         let portal = || CounterKey::PortalName { tenant: tenant.clone(), name };
         let net = ClientNetwork::of([192, 0, 2, 1].into());
         let who = || LoginSubject::Account(id.clone());
-        for (key, subject, metric, of) in [
+        for (key, subject, metric, scope) in [
             (CounterKey::of(tenant.clone(), who()), Some(account), LockoutScope::account, "account"),
             (
                 CounterKey::Confusable { tenant: tenant.clone(), name },
@@ -276,7 +277,7 @@ mod tests {
             ),
         ] {
             let kind = LockKind::of(&key, subject);
-            assert_eq!((kind.metric, kind.of), (metric, of), "{key:?}");
+            assert_eq!((kind.metric, kind.scope), (metric, scope), "{key:?}");
         }
     }
 }

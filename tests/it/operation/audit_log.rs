@@ -286,15 +286,15 @@ fn audit_log_names_the_kind_of_a_lock_at_a_guard() {
     for session in 0..18 {
         send("/otp", &format!("sid=other{session}"), "code=1");
     }
-    let of = |event: &Value| event["of"].as_str().unwrap_or_default().to_owned();
+    let scope = |event: &Value| event["scope"].as_str().unwrap_or_default().to_owned();
     let locks = || {
         let locks = events(&file).into_iter().filter(|event| event["action"] == "lockout.set");
         locks.collect::<Vec<_>>()
     };
-    eventually(|| locks().iter().map(of).collect::<Vec<_>>() == ["name", "portal-session", "network"]);
+    eventually(|| locks().iter().map(scope).collect::<Vec<_>>() == ["name", "portal-session", "network"]);
     for lock in locks() {
         assert_eq!(lock["tenant"], "carbon.super", "{lock}");
-        assert_eq!(lock["user"].is_string(), lock["of"] == "name", "{lock}");
+        assert_eq!(lock["user"].is_string(), lock["scope"] == "name", "{lock}");
         assert!(!lock["message"].as_str().unwrap().contains("account locked"), "{lock}");
     }
     for of in ["unknown_name", "portal_session", "address"] {
@@ -304,7 +304,7 @@ fn audit_log_names_the_kind_of_a_lock_at_a_guard() {
     assert!(doorward(["user", "unlock", "hunter2", "--config", &config]).status.success());
     let all = events(&file);
     let unlocked = all.last().unwrap();
-    assert_eq!((&unlocked["action"], &unlocked["of"]), (&"account.unlocked".into(), &"name".into()));
+    assert_eq!((&unlocked["action"], &unlocked["scope"]), (&"account.unlocked".into(), &"name".into()));
     assert_eq!((&unlocked["user"], &unlocked["tenant"]), (&locks()[0]["user"], &"carbon.super".into()));
     assert!(unlocked["actor"].as_str().unwrap().starts_with("command line"), "{unlocked}");
     assert!(!fs::read_to_string(&file).unwrap().contains("hunter2"));
