@@ -73,7 +73,7 @@ pub struct TenantDefaults {
 }
 
 /// One tenant's resolved settings; a request uses one instance from the tenant step to its end.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct TenantPolicy {
     pub tenant: TenantId,
     /// Unique in this process; a changed policy has a new one, an unchanged file keeps it.

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     config::{
+        TenantPolicy,
         governance::TenantOverrides,
         mistake::Mistake,
         model::{MissingFilePolicy, Settings},
@@ -176,10 +177,7 @@ impl TenantEvaluation<'_> {
             );
             return TenantState::Closed { problem: Box::new(problem), policy };
         };
-        let generation = good.policy.generation;
-        let mut policy =
-            tenant_file::resolve_with(self.settings, self.tenant, &good.conf, self.overrides, generation);
-        policy.problem = Some(problem.clone());
+        let policy = TenantPolicy { problem: Some(problem.clone()), ..(*good.policy).clone() };
         TenantState::LastGood { good, problem: Box::new(problem), policy: Arc::new(policy) }
     }
 

@@ -28,8 +28,6 @@ pub enum FileEvent {
 pub struct PathWatcher<K> {
     watcher: RecommendedWatcher,
     paths: HashMap<K, WatchedPath>,
-    /// Of the keys whose target is watched for its entries: the target.
-    watched_targets: HashMap<K, PathBuf>,
     entries: HashMap<PathBuf, HashSet<K>>,
     /// Watched folders and how many keys need each.
     folders: HashMap<PathBuf, usize>,
@@ -38,6 +36,8 @@ pub struct PathWatcher<K> {
 struct WatchedPath {
     entries: Vec<PathBuf>,
     folders: Vec<PathBuf>,
+    /// The resolved target, if its entries are watched.
+    target: Option<PathBuf>,
 }
 
 impl<K: Clone + Eq + Hash> PathWatcher<K> {
@@ -51,21 +51,12 @@ impl<K: Clone + Eq + Hash> PathWatcher<K> {
             Ok(_) => {}
             Err(error) => send(FileEvent::Failed(error.to_string())),
         })?;
-        Ok(Self {
-            watcher,
-            paths: HashMap::new(),
-            watched_targets: HashMap::new(),
-            entries: HashMap::new(),
-            folders: HashMap::new(),
-        })
+        Ok(Self { watcher, paths: HashMap::new(), entries: HashMap::new(), folders: HashMap::new() })
     }
 
     /// Watches the symlink chain of `key`. `rewatch`: a folder of the chain may have been replaced under the same name.
     pub fn arm(&mut self, key: &K, chain: SymlinkChain, rewatch: bool) -> notify::Result<()> {
         let folders = chain.watched_folders();
-        if chain.watches_target {
-            self.watched_targets.insert(key.clone(), chain.target);
-        }
         let mut outcome = Ok(());
         for folder in &folders {
             let user_count = self.folders.entry(folder.clone()).or_default();
@@ -80,7 +71,8 @@ impl<K: Clone + Eq + Hash> PathWatcher<K> {
         for point in &chain.entries {
             self.entries.entry(point.clone()).or_default().insert(key.clone());
         }
-        let armed = WatchedPath { entries: chain.entries, folders };
+        let target = chain.watches_target.then_some(chain.target);
+        let armed = WatchedPath { entries: chain.entries, folders, target };
         if let Some(old) = self.paths.insert(key.clone(), armed) {
             self.release(key, old);
         }
@@ -88,7 +80,6 @@ impl<K: Clone + Eq + Hash> PathWatcher<K> {
     }
 
     pub fn disarm(&mut self, key: &K) {
-        self.watched_targets.remove(key);
         if let Some(old) = self.paths.remove(key) {
             self.release(key, old);
         }
@@ -111,7 +102,7 @@ impl<K: Clone + Eq + Hash> PathWatcher<K> {
 
     /// The resolved target of `key`, if its entries are watched.
     pub fn watched_target(&self, key: &K) -> Option<&Path> {
-        self.watched_targets.get(key).map(PathBuf::as_path)
+        self.paths.get(key)?.target.as_deref()
     }
 
     fn release(&mut self, key: &K, old: WatchedPath) {
