@@ -48,7 +48,7 @@ const PASSWORD: &str = "Correct-Horse-7-Battery!";
 const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// Concurrent sign-ins, each of another user.
-const PEOPLE: usize = 8;
+const ACCOUNTS: usize = 8;
 /// A flood: so many in the same moment.
 const FLOOD: usize = 5000;
 
@@ -77,14 +77,14 @@ impl BenchAccounts {
             unreachable!("the default tenant is always there")
         };
         let (accounts, tenants) = (accounts.unwrap(), state.tenants);
-        let house = Self { runtime, accounts, policy, tenants, _folder: folder };
+        let bench = Self { runtime, accounts, policy, tenants, _folder: folder };
         let password = Password::new(PASSWORD);
-        for number in 0..PEOPLE {
+        for number in 0..ACCOUNTS {
             let new = NewUser { username: name(number), ..NewUser::default() };
-            let made = house.accounts.administration.create(&house.policy, new, Some(&password), NOW);
-            house.runtime.block_on(made).unwrap();
+            let made = bench.accounts.administration.create(&bench.policy, new, Some(&password), NOW);
+            bench.runtime.block_on(made).unwrap();
         }
-        house
+        bench
     }
 
     /// As the page of this name does it, without the page.
@@ -123,50 +123,50 @@ fn name(number: usize) -> String {
 }
 
 fn sessions(bench: &mut Criterion) {
-    let house = BenchAccounts::new();
-    let secret = house.session();
+    let bench = BenchAccounts::new();
+    let secret = bench.session();
     let cookie = format!("lang=en; doorward_session={}", secret.value());
     let mut headers = HeaderMap::new();
     headers.insert(header::COOKIE, HeaderValue::from_str(&cookie).unwrap());
-    let known = &house.accounts.sessions;
+    let known = &bench.accounts.sessions;
     bench.bench_function("session, from its cookie, in memory", |b| {
         b.iter(|| {
-            house.runtime.block_on(known.find_for_request(black_box(&headers), false, NOW)).unwrap().unwrap()
+            bench.runtime.block_on(known.find_for_request(black_box(&headers), false, NOW)).unwrap().unwrap()
         });
     });
     let hash = hash_of(&secret);
     bench.bench_function("session, from the store (SQLite)", |b| {
         b.iter_batched(
             || {
-                let (store, tenants) = (house.accounts.store.clone(), Arc::clone(&house.tenants));
+                let (store, tenants) = (bench.accounts.store.clone(), Arc::clone(&bench.tenants));
                 SessionService::new(
                     store,
                     tenants,
-                    house.runtime.handle().clone(),
+                    bench.runtime.handle().clone(),
                     CookieSigner::new(&[7; 32]),
                 )
             },
-            |fresh| house.runtime.block_on(fresh.find(black_box(&hash), NOW)).unwrap().unwrap(),
+            |fresh| bench.runtime.block_on(fresh.find(black_box(&hash), NOW)).unwrap().unwrap(),
             BatchSize::SmallInput,
         );
     });
     let unknown = hash_of(&CookieSecret::new([7; 32]));
     bench.bench_function("unknown session, cached as unknown", |b| {
-        b.iter(|| assert!(house.runtime.block_on(known.find(black_box(&unknown), NOW)).unwrap().is_none()));
+        b.iter(|| assert!(bench.runtime.block_on(known.find(black_box(&unknown), NOW)).unwrap().is_none()));
     });
 }
 
 fn sign_ins(bench: &mut Criterion) {
-    let house = BenchAccounts::new();
+    let bench = BenchAccounts::new();
     let mut group = bench.benchmark_group("sign-in");
-    group.sample_size(10).throughput(Throughput::Elements(PEOPLE as u64));
+    group.sample_size(10).throughput(Throughput::Elements(ACCOUNTS as u64));
     group.bench_function("eight people at a time, each with a new session", |b| {
         b.iter(|| {
-            house.runtime.block_on(async {
+            bench.runtime.block_on(async {
                 let mut all = JoinSet::new();
-                for number in 0..PEOPLE {
-                    let attempt = house.sign_in(name(number), PASSWORD);
-                    let sessions = house.accounts.sessions.clone();
+                for number in 0..ACCOUNTS {
+                    let attempt = bench.sign_in(name(number), PASSWORD);
+                    let sessions = bench.accounts.sessions.clone();
                     all.spawn(async move {
                         let signed_in = attempt.await.unwrap();
                         sessions.begin(signed_in.new_session("bench", ADDRESS, None), NOW).await.unwrap()
@@ -222,12 +222,12 @@ fn changes(bench: &mut Criterion) {
 
 /// Measured once: it is about memory, and about how many get an answer other than "come again".
 fn flood(_: &mut Criterion) {
-    let house = BenchAccounts::new();
+    let bench = BenchAccounts::new();
     let before = peak_mib();
-    let verified = house.runtime.block_on(async {
+    let verified = bench.runtime.block_on(async {
         let mut all = JoinSet::new();
         for number in 0..FLOOD {
-            all.spawn(house.sign_in(format!("unknown{number}"), "wrong"));
+            all.spawn(bench.sign_in(format!("unknown{number}"), "wrong"));
         }
         all.join_all()
             .await

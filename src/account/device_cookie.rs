@@ -18,8 +18,8 @@ impl Lockout {
     pub(super) fn device_cookie(&self, account: &Account, device: DeviceId, now: Timestamp) -> String {
         let number = URL_SAFE_NO_PAD.encode(device.bytes());
         let issued_at = now.as_seconds().to_string();
-        let seal = URL_SAFE_NO_PAD.encode(self.device_cookie_mac(account, &number, &issued_at));
-        format!("{number}.{issued_at}.{seal}")
+        let mac = URL_SAFE_NO_PAD.encode(self.device_cookie_mac(account, &number, &issued_at));
+        format!("{number}.{issued_at}.{mac}")
     }
 
     /// The id of the browser, if the cookie was issued for this account.
@@ -30,10 +30,10 @@ impl Lockout {
         now: Timestamp,
     ) -> Option<DeviceId> {
         let mut parts = cookie.split('.');
-        let (number, issued_at, seal) = (parts.next()?, parts.next()?, parts.next()?);
-        let seal = URL_SAFE_NO_PAD.decode(seal).ok().filter(|_| parts.next().is_none())?;
+        let (number, issued_at, mac) = (parts.next()?, parts.next()?, parts.next()?);
+        let mac = URL_SAFE_NO_PAD.decode(mac).ok().filter(|_| parts.next().is_none())?;
         let expected = self.device_cookie_mac(account, number, issued_at);
-        aws_lc_rs::constant_time::verify_slices_are_equal(&expected, &seal).ok()?;
+        aws_lc_rs::constant_time::verify_slices_are_equal(&expected, &mac).ok()?;
         let age = now.saturating_since(Timestamp::from_seconds(issued_at.parse().ok()?));
         let random: [u8; 16] = URL_SAFE_NO_PAD.decode(number).ok()?.try_into().ok()?;
         (age <= MAX_AGE).then(|| DeviceId::new(random))

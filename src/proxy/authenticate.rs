@@ -160,7 +160,7 @@ async fn authenticate_session(
     match Box::pin(sessions.find_by_cookie(cookie, origin.now)).await {
         Ok(live) => Ok(live.map(VerifiedCredential::Session)),
         // "unavailable" never means "anonymous"
-        Err(SessionsUnavailable) => Err(Refusal::StoreDown),
+        Err(SessionsUnavailable) => Err(Refusal::StoreUnavailable),
     }
 }
 

@@ -63,7 +63,7 @@ impl RequestContext {
         let caller_kind = classify_caller(parts, false, RouteKind::Page);
         let response_context = ResponseContext {
             wants_page: caller_kind != CallerKind::Program,
-            surface: RouteKind::Api,
+            route_kind: RouteKind::Api,
             origin: parts.headers.get(header::ORIGIN).cloned(),
             languages: parts.headers.get(header::ACCEPT_LANGUAGE).cloned(),
             request_id,
@@ -114,7 +114,7 @@ impl RequestContext {
     }
 }
 
-pub fn classify_caller(parts: &Parts, upgrade: bool, surface: RouteKind) -> CallerKind {
+pub fn classify_caller(parts: &Parts, upgrade: bool, route_kind: RouteKind) -> CallerKind {
     let text = |name: &HeaderName| parts.headers.get(name).and_then(|value| value.to_str().ok());
     let asked = FetchMetadata {
         method: parts.method.as_str(),
@@ -124,5 +124,5 @@ pub fn classify_caller(parts: &Parts, upgrade: bool, surface: RouteKind) -> Call
         x_requested_with: text(&X_REQUESTED_WITH),
         upgrade,
     };
-    browser::classify_caller(&asked, surface)
+    browser::classify_caller(&asked, route_kind)
 }

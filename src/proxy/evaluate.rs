@@ -123,13 +123,13 @@ pub async fn evaluate(
         }
         Ok(named) => named,
         Err(refusal) => {
-            context.response_context.surface = default_surface(settings, parts);
+            context.response_context.route_kind = default_route_kind(settings, parts);
             return Evaluation::refused_without_tenant(destination, refusal);
         }
     };
     let tenant = named.as_ref().unwrap_or(&settings.tenancy.default_tenant);
     let Some(mut policy) = find_policy(state, tenant).await else {
-        context.response_context.surface = default_surface(settings, parts);
+        context.response_context.route_kind = default_route_kind(settings, parts);
         return Evaluation::refused_without_tenant(destination, Refusal::UnknownTenant(tenant.to_string()));
     };
     let mut is_tenant_selected = named.is_some();
@@ -149,7 +149,7 @@ pub async fn evaluate(
             || (requested.is_none() && page_caller == CallerKind::Program);
         let caller_kind = if is_known { page_caller } else { classify_caller(parts, upgrade, route.kind) };
         context.set_caller_kind(caller_kind);
-        context.response_context.surface = route.kind;
+        context.response_context.route_kind = route.kind;
 
         // ── 5 authenticate
         let authenticated = if upgrade && is_cross_origin(state, settings, parts, &context.client, &policy) {
@@ -250,6 +250,6 @@ impl From<Ambiguity> for Refusal {
 }
 
 /// The kind of route, which determines the response format, for a request without a tenant.
-fn default_surface(settings: &Settings, parts: &Parts) -> RouteKind {
+fn default_route_kind(settings: &Settings, parts: &Parts) -> RouteKind {
     settings.defaults.route_table.classify(parts.method.as_str(), parts.uri.path()).kind
 }

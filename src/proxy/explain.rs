@@ -163,9 +163,9 @@ impl Explained<'_> {
         };
         steps.push(("tenant", format!("{} ({source})", policy.tenant)));
         push_policy(steps, policy);
-        let (access, surface) = (route.access.sentence(), route.kind.sentence());
+        let (access, kind) = (route.access.sentence(), route.kind.sentence());
         let spelling = self.spelling(routed);
-        steps.push(("route", format!("{}: {surface}, {access}{spelling}", route.rule)));
+        steps.push(("route", format!("{}: {kind}, {access}{spelling}", route.rule)));
         steps.push(("upgrade", self.upgrade(routed)));
         if self.context.credential.is_none()
             && let Some(refused) = self.refused_token(routed).await

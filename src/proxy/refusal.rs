@@ -64,7 +64,7 @@ pub enum Refusal {
     /// A WebSocket request on a route without upgrades.
     UpgradeRefused,
     /// The account store does not answer.
-    StoreDown,
+    StoreUnavailable,
     PortalDown,
     PortalSlow,
     /// The limits of the process are reached.
@@ -95,7 +95,7 @@ pub struct PageSource {
 #[derive(Debug, Clone)]
 pub struct ResponseContext {
     pub wants_page: bool,
-    pub surface: RouteKind,
+    pub route_kind: RouteKind,
     /// `Origin`
     pub origin: Option<HeaderValue>,
     /// `Accept-Language`
@@ -114,7 +114,7 @@ impl Refusal {
             | Self::BadToken(TokenError::MissingScope { .. })
             | Self::ForeignOrigin
             | Self::UpgradeRefused => StatusCode::FORBIDDEN,
-            Self::BadToken(TokenError::Unavailable) | Self::StoreDown | Self::Overloaded(_) => {
+            Self::BadToken(TokenError::Unavailable) | Self::StoreUnavailable | Self::Overloaded(_) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::SignInNeeded { .. }
@@ -148,7 +148,7 @@ impl Refusal {
             Self::TooManySignIns { .. } => "too_many_sign_ins",
             Self::ForeignOrigin => "foreign_origin",
             Self::UpgradeRefused => "upgrade_refused",
-            Self::StoreDown => "store_unavailable",
+            Self::StoreUnavailable => "store_unavailable",
             Self::PortalDown => "portal_down",
             Self::PortalSlow => "portal_slow",
             Self::Overloaded(cause) => cause.reason(),
@@ -186,7 +186,7 @@ impl Refusal {
             Self::TooManySignIns { .. } => TOO_MANY_SIGN_INS.to_owned(),
             Self::ForeignOrigin => "The request comes from a page of another origin".to_owned(),
             Self::UpgradeRefused => "This route does not switch protocols".to_owned(),
-            Self::StoreDown => "Accounts and sessions are not available at the moment".to_owned(),
+            Self::StoreUnavailable => "Accounts and sessions are not available at the moment".to_owned(),
             Self::PortalDown => "The portal does not answer".to_owned(),
             Self::PortalSlow => "The portal does not answer in time".to_owned(),
             Self::Overloaded(_) => "Too many requests at once".to_owned(),
@@ -206,7 +206,7 @@ impl Refusal {
                 StatusPage::Forbidden { missing: required }
             }
             Self::Overloaded(cause) => cause.page(),
-            Self::BadToken(TokenError::Unavailable) | Self::StoreDown => StatusPage::Unavailable,
+            Self::BadToken(TokenError::Unavailable) | Self::StoreUnavailable => StatusPage::Unavailable,
             Self::BadToken(error) => StatusPage::TokenRefused { reason: error.to_string() },
             Self::SignInRefused { .. } => StatusPage::SignInRefused,
             Self::ForeignOrigin => StatusPage::CrossOriginUpgrade,
@@ -273,7 +273,7 @@ pub fn render_refusal(
                 .unwrap_or_default(),
         };
         ("text/html; charset=utf-8", pages.pages.render(&refusal.page(), page_context))
-    } else if response_context.surface == RouteKind::Wso2Api {
+    } else if response_context.route_kind == RouteKind::Wso2Api {
         ("application/json", wso2_json(refusal, request_id))
     } else {
         ("application/problem+json", problem_json(refusal, request_id))

@@ -143,21 +143,21 @@ mod tests {
 
     /// A cached session, and the time of the last contact with the change feed.
     struct Replica {
-        memory: SessionCache,
-        news: ChangeFeedHealth,
+        cache: SessionCache,
+        health: ChangeFeedHealth,
         last: Instant,
     }
 
     impl Replica {
         async fn new() -> Self {
-            let (memory, news, last) = (SessionCache::new(), ChangeFeedHealth::new(), Instant::now());
-            memory
+            let (cache, health, last) = (SessionCache::new(), ChangeFeedHealth::new(), Instant::now());
+            cache
                 .find(&hash(1), Timestamp::EPOCH, ready(Ok(Some(stored(1, Timestamp::EPOCH)))))
                 .await
                 .unwrap()
                 .unwrap();
-            news.record_contact(last);
-            Self { memory, news, last }
+            health.record_contact(last);
+            Self { cache, health, last }
         }
 
         async fn find(
@@ -166,9 +166,9 @@ mod tests {
             store: impl Future<Output = LookupResult>,
         ) -> Result<bool, SessionsUnavailable> {
             let found = self
-                .memory
+                .cache
                 .find_at(
-                    &self.news,
+                    &self.health,
                     &hash(1),
                     LookupTime { now: Timestamp::EPOCH, at: self.last + after },
                     store,
@@ -186,7 +186,7 @@ mod tests {
     #[tokio::test]
     async fn attack_session_ended_elsewhere_while_the_feed_is_down() {
         let replica = Replica::new().await;
-        assert_eq!(replica.find(before(FEED_TIMEOUT), ready(Ok(None))).await, Ok(true), "memory");
+        assert_eq!(replica.find(before(FEED_TIMEOUT), ready(Ok(None))).await, Ok(true), "from the cache");
         assert_eq!(replica.find(FEED_TIMEOUT, ready(Ok(None))).await, Ok(false));
         assert_eq!(replica.find(Duration::ZERO, ready(Ok(None))).await, Ok(false), "for good");
     }
@@ -202,8 +202,8 @@ mod tests {
             "looked up just now"
         );
         assert_eq!(replica.find(MAX_OUTAGE * 9, alive()).await, Ok(true), "as long as the store says so");
-        replica.news.record_contact(replica.last + MAX_OUTAGE * 10);
-        assert_eq!(replica.find(MAX_OUTAGE * 10, ready(Ok(None))).await, Ok(true), "memory counts again");
+        replica.health.record_contact(replica.last + MAX_OUTAGE * 10);
+        assert_eq!(replica.find(MAX_OUTAGE * 10, ready(Ok(None))).await, Ok(true), "the cache counts again");
     }
 
     #[tokio::test]
@@ -213,9 +213,9 @@ mod tests {
         changed.1.roles = vec!["less".to_owned()];
         let at = replica.last + FEED_TIMEOUT;
         let live = replica
-            .memory
+            .cache
             .find_at(
-                &replica.news,
+                &replica.health,
                 &hash(1),
                 LookupTime { now: Timestamp::EPOCH, at },
                 ready(Ok(Some(changed))),
@@ -246,7 +246,7 @@ mod tests {
 
     #[tokio::test]
     async fn cache_is_trusted_where_no_feed_is_followed() {
-        let replica = Replica { news: ChangeFeedHealth::new(), ..Replica::new().await };
+        let replica = Replica { health: ChangeFeedHealth::new(), ..Replica::new().await };
         assert_eq!(replica.find(MAX_OUTAGE, ready(Ok(None))).await, Ok(true));
     }
 }

@@ -30,9 +30,9 @@ impl CookieSigner {
 
     /// Whether the signature is valid.
     pub fn verifies(&self, secret: &CookieSecret) -> bool {
-        let (random, seal) = secret.as_bytes().split_at(RANDOM_BYTES);
+        let (random, signature) = secret.as_bytes().split_at(RANDOM_BYTES);
         let tag = self.0.tag(random);
-        tag.get(..seal.len()).is_some_and(|tag| verify_slices_are_equal(tag, seal).is_ok())
+        tag.get(..signature.len()).is_some_and(|tag| verify_slices_are_equal(tag, signature).is_ok())
     }
 }
 

@@ -102,12 +102,12 @@ mod tests {
 
     #[test]
     fn wakes_only_matching_connections_and_removes_entries() {
-        let openings = OpenConnections::default();
+        let connections = OpenConnections::default();
         let (one, other) = (AccountId::from_bytes([1; 16]), AccountId::from_bytes([2; 16]));
         let (first, second, third) = (
-            openings.open(SessionHash::new([1; 32]), &one, Timestamp::EPOCH),
-            openings.open(SessionHash::new([2; 32]), &one, Timestamp::EPOCH),
-            openings.open(SessionHash::new([3; 32]), &other, Timestamp::EPOCH),
+            connections.open(SessionHash::new([1; 32]), &one, Timestamp::EPOCH),
+            connections.open(SessionHash::new([2; 32]), &one, Timestamp::EPOCH),
+            connections.open(SessionHash::new([3; 32]), &other, Timestamp::EPOCH),
         );
         let wakes = |act: &dyn Fn()| {
             let mut waiting = [&first, &second, &third].map(|open| Box::pin(open.changed()));
@@ -117,10 +117,10 @@ mod tests {
             act();
             waiting.map(|notified| notified.now_or_never().is_some())
         };
-        assert_eq!(wakes(&|| openings.wake(&SessionHash::new([2; 32]))), [false, true, false]);
-        assert_eq!(wakes(&|| openings.wake_account(&one)), [true, true, false]);
-        assert_eq!(wakes(&|| openings.wake_all()), [true, true, true]);
+        assert_eq!(wakes(&|| connections.wake(&SessionHash::new([2; 32]))), [false, true, false]);
+        assert_eq!(wakes(&|| connections.wake_account(&one)), [true, true, false]);
+        assert_eq!(wakes(&|| connections.wake_all()), [true, true, true]);
         drop((first, second, third));
-        assert!(openings.connections().is_empty());
+        assert!(connections.connections().is_empty());
     }
 }

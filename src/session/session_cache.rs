@@ -73,8 +73,8 @@ impl SessionCache {
             let found = load.await.map_err(|SessionsUnavailable| Miss::Unavailable)?;
             let (session, account) =
                 found.filter(|(session, _)| !session.is_expired(now)).ok_or(Miss::Unknown)?;
-            let person = self.owners.get_with(account.id.clone(), || Arc::new(SessionOwner { account }));
-            Ok(Arc::new(ActiveSession::new(session, person)))
+            let owner = self.owners.get_with(account.id.clone(), || Arc::new(SessionOwner { account }));
+            Ok(Arc::new(ActiveSession::new(session, owner)))
         });
         match loaded.await {
             Ok(live) => {
@@ -98,7 +98,7 @@ impl SessionCache {
     pub async fn get_cached(&self, hash: &SessionHash, now: Timestamp) -> Option<Arc<ActiveSession>> {
         let live = self.sessions.get(hash).await?;
         let current = self.owners.get(&live.session.account);
-        if current.is_some_and(|person| Arc::ptr_eq(&person, &live.owner)) && !live.is_expired(now) {
+        if current.is_some_and(|owner| Arc::ptr_eq(&owner, &live.owner)) && !live.is_expired(now) {
             return Some(live);
         }
         // changed, or possibly used on another replica in the meantime
@@ -199,9 +199,9 @@ pub(super) mod tests {
 
     #[tokio::test]
     async fn a_known_session_costs_no_store_access() {
-        let (memory, store) = (SessionCache::new(), CountingStore::default());
+        let (cache, store) = (SessionCache::new(), CountingStore::default());
         for _ in 0..3 {
-            let live = memory
+            let live = cache
                 .find(&hash(1), START, store.answer(Ok(Some(stored(1, START)))))
                 .await
                 .unwrap()
@@ -213,21 +213,21 @@ pub(super) mod tests {
 
     #[tokio::test]
     async fn caches_unknown_sessions() {
-        let (memory, store) = (SessionCache::new(), CountingStore::default());
+        let (cache, store) = (SessionCache::new(), CountingStore::default());
         for _ in 0..3 {
-            assert!(memory.find(&hash(1), START, store.answer(Ok(None))).await.unwrap().is_none());
+            assert!(cache.find(&hash(1), START, store.answer(Ok(None))).await.unwrap().is_none());
         }
         assert_eq!(store.calls(), 1);
     }
 
     #[tokio::test]
     async fn store_failure_is_not_cached() {
-        let (memory, store) = (SessionCache::new(), CountingStore::default());
-        memory.find(&hash(1), START, store.answer(Ok(Some(stored(1, START))))).await.unwrap();
+        let (cache, store) = (SessionCache::new(), CountingStore::default());
+        cache.find(&hash(1), START, store.answer(Ok(Some(stored(1, START))))).await.unwrap();
         for _ in 0..2 {
-            assert!(memory.find(&hash(2), START, store.answer(Err(SessionsUnavailable))).await.is_err());
+            assert!(cache.find(&hash(2), START, store.answer(Err(SessionsUnavailable))).await.is_err());
             assert!(
-                memory.find(&hash(1), START, store.answer(Err(SessionsUnavailable))).await.unwrap().is_some()
+                cache.find(&hash(1), START, store.answer(Err(SessionsUnavailable))).await.unwrap().is_some()
             );
         }
         assert_eq!(store.calls(), 3);
@@ -235,18 +235,18 @@ pub(super) mod tests {
 
     #[tokio::test]
     async fn account_change_invalidates_only_its_sessions() {
-        let (memory, store) = (SessionCache::new(), CountingStore::default());
+        let (cache, store) = (SessionCache::new(), CountingStore::default());
         for n in [1, 2] {
-            memory.find(&hash(n), START, store.answer(Ok(Some(stored(n, START))))).await.unwrap();
+            cache.find(&hash(n), START, store.answer(Ok(Some(stored(n, START))))).await.unwrap();
         }
-        memory.invalidate_account(&AccountId::from_bytes([9; 16]));
-        assert!(memory.find(&hash(1), START, store.answer(Ok(None))).await.unwrap().is_some());
+        cache.invalidate_account(&AccountId::from_bytes([9; 16]));
+        assert!(cache.find(&hash(1), START, store.answer(Ok(None))).await.unwrap().is_some());
         assert_eq!(store.calls(), 2);
-        memory.invalidate_account(&AccountId::from_bytes([1; 16]));
-        assert!(memory.find(&hash(1), START, store.answer(Ok(None))).await.unwrap().is_none(), "ended");
+        cache.invalidate_account(&AccountId::from_bytes([1; 16]));
+        assert!(cache.find(&hash(1), START, store.answer(Ok(None))).await.unwrap().is_none(), "ended");
         for _ in 0..2 {
             assert!(
-                memory
+                cache
                     .find(&hash(2), START, store.answer(Ok(Some(stored(2, START)))))
                     .await
                     .unwrap()
@@ -258,41 +258,41 @@ pub(super) mod tests {
 
     #[tokio::test]
     async fn session_ended_during_its_load_is_not_cached() {
-        let (memory, store) = (SessionCache::new(), CountingStore::default());
+        let (cache, store) = (SessionCache::new(), CountingStore::default());
         let read_then_ended = async {
             let found = store.answer(Ok(Some(stored(1, START)))).await;
-            memory.invalidate_session(&hash(1)).await;
+            cache.invalidate_session(&hash(1)).await;
             found
         };
-        memory.find(&hash(1), START, read_then_ended).await.unwrap();
-        assert!(memory.find(&hash(1), START, store.answer(Ok(None))).await.unwrap().is_none());
+        cache.find(&hash(1), START, read_then_ended).await.unwrap();
+        assert!(cache.find(&hash(1), START, store.answer(Ok(None))).await.unwrap().is_none());
     }
 
     #[tokio::test]
     async fn idle_session_is_reloaded_before_it_ends() {
-        let (memory, store) = (SessionCache::new(), CountingStore::default());
+        let (cache, store) = (SessionCache::new(), CountingStore::default());
         let live =
-            memory.find(&hash(1), START, store.answer(Ok(Some(stored(1, START))))).await.unwrap().unwrap();
+            cache.find(&hash(1), START, store.answer(Ok(Some(stored(1, START))))).await.unwrap().unwrap();
         // used here: no store access
         live.touch(START + 5 * MINUTE);
-        assert!(memory.find(&hash(1), START + 14 * MINUTE, store.answer(Ok(None))).await.unwrap().is_some());
+        assert!(cache.find(&hash(1), START + 14 * MINUTE, store.answer(Ok(None))).await.unwrap().is_some());
         assert_eq!(store.calls(), 1);
         // idle here, used on another replica
         let elsewhere = store.answer(Ok(Some(stored(1, START + 20 * MINUTE))));
-        assert!(memory.find(&hash(1), START + 25 * MINUTE, elsewhere).await.unwrap().is_some());
+        assert!(cache.find(&hash(1), START + 25 * MINUTE, elsewhere).await.unwrap().is_some());
         // idle on all replicas
         let silent = store.answer(Ok(Some(stored(1, START + 20 * MINUTE))));
-        assert!(memory.find(&hash(1), START + 30 * MINUTE, silent).await.unwrap().is_none());
+        assert!(cache.find(&hash(1), START + 30 * MINUTE, silent).await.unwrap().is_none());
         // too old
         let busy = store.answer(Ok(Some(stored(2, START + 99 * MINUTE))));
-        assert!(memory.find(&hash(2), START + 100 * MINUTE, busy).await.unwrap().is_none());
+        assert!(cache.find(&hash(2), START + 100 * MINUTE, busy).await.unwrap().is_none());
     }
 
     #[tokio::test]
     async fn writes_last_use_once_a_minute() {
-        let (memory, store) = (SessionCache::new(), CountingStore::default());
+        let (cache, store) = (SessionCache::new(), CountingStore::default());
         let live =
-            memory.find(&hash(1), START, store.answer(Ok(Some(stored(1, START))))).await.unwrap().unwrap();
+            cache.find(&hash(1), START, store.answer(Ok(Some(stored(1, START))))).await.unwrap().unwrap();
         let writes: Vec<_> = [1, 59_999, 60_000, 60_001, 119_999, 120_000]
             .map(|at| live.touch(Timestamp::from_millis(at)))
             .into();

@@ -83,7 +83,7 @@ pub struct NewSession<'a> {
 }
 
 impl SessionService {
-    pub fn new(store: Store, tenants: Arc<TenantRegistry>, background: Handle, seal: CookieSigner) -> Self {
+    pub fn new(store: Store, tenants: Arc<TenantRegistry>, background: Handle, signer: CookieSigner) -> Self {
         Self(Arc::new(SessionServiceInner {
             store,
             tenants,
@@ -91,7 +91,7 @@ impl SessionService {
             feed_health: ChangeFeedHealth::new(),
             connections: OpenConnections::default(),
             background,
-            signer: seal,
+            signer,
         }))
     }
 
@@ -323,22 +323,22 @@ impl SessionService {
 
     /// Invalidates the cached sessions that a change in the store affects, and wakes the connections that depend on them.
     pub async fn apply_change(&self, change: &StoreChange) {
-        let SessionServiceInner { cache: memory, connections: openings, .. } = &*self.0;
+        let SessionServiceInner { cache, connections, .. } = &*self.0;
         match change {
             StoreChange::SessionEnded(hash) => {
-                memory.invalidate_session(hash).await;
-                openings.wake(hash);
+                cache.invalidate_session(hash).await;
+                connections.wake(hash);
             }
             StoreChange::SessionsChanged(account) | StoreChange::AccountChanged(account) => {
-                memory.invalidate_account(account);
-                openings.wake_account(account);
+                cache.invalidate_account(account);
+                connections.wake_account(account);
             }
             StoreChange::Everything => {
-                memory.invalidate_all();
-                openings.wake_all();
+                cache.invalidate_all();
+                connections.wake_all();
             }
             // whether disabled accounts are rejected is checked on each use
-            StoreChange::GovernanceChanged(_) => openings.wake_all(),
+            StoreChange::GovernanceChanged(_) => connections.wake_all(),
         }
     }
 

@@ -69,10 +69,10 @@ mod tests {
 
     /// The number of permits that these addresses get together.
     fn taken(
-        shares: &HashClientLimits,
+        limits: &HashClientLimits,
         addresses: impl IntoIterator<Item = ClientAddress>,
     ) -> Vec<HashSlotPermit> {
-        let take = |address| std::iter::from_fn(move || shares.acquire(address).ok());
+        let take = |address| std::iter::from_fn(move || limits.acquire(address).ok());
         addresses.into_iter().flat_map(take).collect()
     }
 
@@ -83,34 +83,34 @@ mod tests {
     #[test]
     fn limits_each_client_separately() {
         for (capacity, each) in [(1, 1), (3, 1), (8, 2), (102, 25)] {
-            let shares = HashClientLimits::new(capacity, ResourceLimit::fraction(capacity, 4));
-            let mut held = taken(&shares, [v4(1)]);
+            let limits = HashClientLimits::new(capacity, ResourceLimit::fraction(capacity, 4));
+            let mut held = taken(&limits, [v4(1)]);
             assert_eq!(held.len(), each, "{capacity}");
-            assert_eq!(shares.acquire(v4(2)).is_ok(), capacity > 1, "{capacity}");
+            assert_eq!(limits.acquire(v4(2)).is_ok(), capacity > 1, "{capacity}");
             held.pop();
-            held.extend(shares.acquire(v4(1)));
+            held.extend(limits.acquire(v4(1)));
             assert_eq!(held.len(), each, "{capacity}");
         }
     }
 
     #[test]
     fn attack_guesses_from_many_networks_fill_the_queue() {
-        let shares = HashClientLimits::new(102, 25);
+        let limits = HashClientLimits::new(102, 25);
         let networks = (0..130_u16).map(|net| [0x2001, 0xdb8, 0, net, 0, 0, 0, 1].into());
-        let held = taken(&shares, networks);
+        let held = taken(&limits, networks);
         assert!(held.len() < 77, "{}", held.len());
-        assert!(shares.acquire([198, 51, 100, 7].into()).is_ok(), "another network");
+        assert!(limits.acquire([198, 51, 100, 7].into()).is_ok(), "another network");
         // and from everywhere
-        let all = taken(&shares, (0..=255).map(v4));
+        let all = taken(&limits, (0..=255).map(v4));
         assert_eq!(held.len() + all.len(), 77);
-        assert!(shares.acquire([198, 51, 100, 7].into()).is_err());
-        assert!(shares.acquire_reserved([198, 51, 100, 7].into()).is_ok(), "a known browser");
+        assert!(limits.acquire([198, 51, 100, 7].into()).is_err());
+        assert!(limits.acquire_reserved([198, 51, 100, 7].into()).is_ok(), "a known browser");
     }
 
     #[test]
     fn clients_behind_an_unlisted_proxy_share_no_limit() {
-        let shares = HashClientLimits::new(102, 25);
+        let limits = HashClientLimits::new(102, 25);
         let proxy = ClientAddress { ip: [10, 0, 0, 1].into(), is_unlisted_proxy: true };
-        assert_eq!(taken(&shares, [proxy]).len(), 77);
+        assert_eq!(taken(&limits, [proxy]).len(), 77);
     }
 }

@@ -38,7 +38,7 @@ pub fn guard_notes<'a>(
         if others.any(|(_, other)| other.reads_same_part_as(guard) && other.endpoint.matches(&path)) {
             notes.push((
                 key.item(index).name("match"),
-                "another guard covers this path, too: the more specific one judges the answer where the path is written as in `match`, otherwise both do, and the strictest outcome counts",
+                "another guard covers this path, too: the more specific one decides by the response where the path is written as in `match`, otherwise both decide, and the strictest outcome counts",
                 "write guards that do not overlap, or describe the answers of both paths in each",
             ));
         }

@@ -232,11 +232,11 @@ mod tests {
     use super::*;
 
     fn told(before: &str, after: &str) -> String {
-        let deeds = diff_json("replace", "f", Some(before.as_bytes()), after.as_bytes());
+        let actions = diff_json("replace", "f", Some(before.as_bytes()), after.as_bytes());
         let side = |side: &Option<String>| side.clone().unwrap_or_else(|| "-".to_owned());
-        let lines = deeds
+        let lines = actions
             .iter()
-            .map(|deed| format!("{} {} > {}", deed.target, side(&deed.before), side(&deed.after)));
+            .map(|action| format!("{} {} > {}", action.target, side(&action.before), side(&action.after)));
         lines.collect::<Vec<_>>().join("; ")
     }
 
@@ -357,20 +357,21 @@ mod tests {
     fn attack_a_name_that_fills_the_memory() {
         let items = vec!["1"; 200_000].join(",");
         let text = format!("{{\"{}\": [{items}]}}", "k".repeat(500_000));
-        let deeds = diff_json("replace", "f", None, text.as_bytes());
-        assert_eq!(deeds.last().unwrap().after.as_deref(), Some("and 199800 more values"));
+        let actions = diff_json("replace", "f", None, text.as_bytes());
+        assert_eq!(actions.last().unwrap().after.as_deref(), Some("and 199800 more values"));
     }
 
     #[test]
     fn attack_a_file_that_fills_the_audit() {
         let many: Vec<usize> = (0..1000).collect();
-        let deeds = diff_json("replace", "f", Some(b"[]"), serde_json::to_string(&many).unwrap().as_bytes());
-        assert_eq!(deeds.len(), MAX_DIFFERENCES + 1);
-        assert_eq!(deeds.last().unwrap().after.as_deref(), Some("and 801 more values"));
+        let actions =
+            diff_json("replace", "f", Some(b"[]"), serde_json::to_string(&many).unwrap().as_bytes());
+        assert_eq!(actions.len(), MAX_DIFFERENCES + 1);
+        assert_eq!(actions.last().unwrap().after.as_deref(), Some("and 801 more values"));
         let long = format!("{{\"{}\": \"{}\"}}", "k".repeat(9000), "é".repeat(9000));
-        let deed = diff_json("replace", "f", Some(b"{\"a\": 1}"), long.as_bytes()).pop().unwrap();
+        let action = diff_json("replace", "f", Some(b"{\"a\": 1}"), long.as_bytes()).pop().unwrap();
         assert_eq!(
-            (deed.target.chars().count(), deed.after.unwrap().chars().count()),
+            (action.target.chars().count(), action.after.unwrap().chars().count()),
             (MAX_TEXT_CHARS + 1, MAX_TEXT_CHARS + 1)
         );
     }

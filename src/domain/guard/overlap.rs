@@ -1,4 +1,4 @@
-//! Several guards that cover one path: which of them says whose attempt it is, and which of them judge the answer.
+//! Several guards that cover one path: which of them says whose attempt it is, and which of them decide by the response.
 
 use std::{
     cmp::{Ordering, Reverse},
@@ -8,8 +8,8 @@ use std::{
 use super::{LoginEndpoint, LoginGuard};
 
 impl LoginGuard {
-    /// Whether this guard alone judges an attempt at a path that both cover. The portal serves a path that is written as in `match` by
-    /// the more specific endpoint; which one it takes for another spelling is not known, so both judge it there. A tenant's guard
+    /// Whether this guard alone decides about an attempt at a path that both cover. The portal serves a path that is written as in `match` by
+    /// the more specific endpoint; which one it takes for another spelling is not known, so both decide there. A tenant's guard
     /// never replaces one of `deployment.toml`.
     pub fn supersedes(&self, other: &Self, path: &str) -> bool {
         let may_replace = other.is_tenant_defined || !self.is_tenant_defined;
@@ -59,8 +59,8 @@ mod tests {
     /// Attack: path info makes the guard of the program cover the address of another guard, which has its own signs of a failure.
     #[test]
     fn attack_overlapping_guard_evaluates_the_response() {
-        // the pattern, the other pattern, the path, whether the first alone judges, whether the second alone does
-        for (one, other, path, judges) in [
+        // the pattern, the other pattern, the path, whether the first alone decides, whether the second alone does
+        for (one, other, path, deciding) in [
             ("/login.php/api", "/login.php", "/login.php/api", (true, false)),
             ("/login.php/*", "/login.php", "/login.php/api", (true, false)),
             ("/login.php/**", "/login.php", "/login.php/api", (true, false)),
@@ -82,7 +82,7 @@ mod tests {
         ] {
             let [first, second] = [at(one), at(other)].map(Arc::new);
             let found = (first.supersedes(&second, path), second.supersedes(&first, path));
-            assert_eq!(found, judges, "{one} {other} {path}");
+            assert_eq!(found, deciding, "{one} {other} {path}");
             for mut guards in [[&first, &second], [&second, &first]] {
                 LoginGuard::sort_by_precision(&mut guards, path);
                 let [first, second] = guards;

@@ -119,12 +119,12 @@ mod tests {
         RouteTable::compile(&rules(), fallback()).unwrap()
     }
 
-    fn assert_access(access: AccessLevel, surface: RouteKind, requests: &[&str]) {
+    fn assert_access(access: AccessLevel, kind: RouteKind, requests: &[&str]) {
         let table = table();
         for request in requests {
             let (method, path) = request.split_once(' ').unwrap();
             let route = table.classify(method, path);
-            assert_eq!((route.access, route.kind), (access, surface), "{request} by {}", route.rule);
+            assert_eq!((route.access, route.kind), (access, kind), "{request} by {}", route.rule);
         }
     }
 

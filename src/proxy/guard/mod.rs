@@ -13,8 +13,8 @@ mod refuse;
 mod request_headers;
 mod reserve;
 mod response_times;
+mod session_limit;
 mod session_names;
-mod session_shares;
 mod shared_attempt;
 
 use std::{
@@ -29,7 +29,7 @@ use self::{
     attempt_names::{AttemptNames, RememberedNames},
     basic_credentials::BasicCredentials,
     pending::PendingAttempt,
-    read::{FoundAttempt, Judge},
+    read::{DecidingGuard, FoundAttempt},
     response_times::ResponseTimes,
     session_names::SessionNames,
 };
@@ -109,7 +109,7 @@ struct ForwardedAttempt<'a> {
     names: AttemptNames,
     /// The request contains a one-time code, which the portal may verify instead of a password.
     has_code: bool,
-    judges: Vec<Judge<'a>>,
+    deciding_guards: Vec<DecidingGuard<'a>>,
 }
 
 /// Step 7 of the pipeline for a request that may be a login at the portal.
@@ -131,7 +131,7 @@ pub async fn forward_guarded(
             Ok(sign_in) => sign_in,
             Err((guard, problem)) => return guarded_forward.refuse(guard, problem),
         };
-    let Some(FoundAttempt { guard, name, judges }) = attempt else {
+    let Some(FoundAttempt { guard, name, deciding_guards }) = attempt else {
         drop(bytes);
         return guarded_forward.forward(parts, body).await.map(forwarded).map_err(Refusal::from);
     };
@@ -146,7 +146,7 @@ pub async fn forward_guarded(
         return guarded_forward.refuse(guard, AmbiguousLogin::MissingName.into());
     }
     let attempt =
-        ForwardedAttempt { guard, counting_tenant, names, has_code: guard.has_code(&bytes), judges };
+        ForwardedAttempt { guard, counting_tenant, names, has_code: guard.has_code(&bytes), deciding_guards };
     if guard.only_collects_name() {
         drop(bytes);
         let answer = guarded_forward.forward(parts, body).await?;
@@ -177,8 +177,8 @@ impl GuardedForward<'_> {
 
     /// The request values that the guards search for in the response. Drops the request body, so that it occupies no memory
     /// until the portal responds.
-    fn sent(&self, judges: &[Judge<'_>], query: Option<&str>, body: Bytes) -> Bytes {
-        let sent = judges.iter().map(|judge| judge.guard.decoded_input(query, &body));
+    fn sent(&self, deciding_guards: &[DecidingGuard<'_>], query: Option<&str>, body: Bytes) -> Bytes {
+        let sent = deciding_guards.iter().map(|deciding| deciding.guard.decoded_input(query, &body));
         let sent = sent.max_by_key(Vec::len).unwrap_or_default();
         drop(body);
         let reservation = self.context.client_state.reserve(Resource::BufferedBytes, sent.len());
@@ -209,11 +209,11 @@ impl GuardedForward<'_> {
         mut parts: Parts,
         body: ClientBody,
     ) -> GuardedResponse {
-        let &ForwardedAttempt { guard, counting_tenant, ref names, ref judges, .. } = guarded;
+        let &ForwardedAttempt { guard, counting_tenant, ref names, ref deciding_guards, .. } = guarded;
         let (state, policy) = (self.exchange.state(), &*self.routed.policy);
         let basic_credentials = state.login_guards.basic_credentials.get_or_init(BasicCredentials::default);
-        for judge in judges {
-            request_headers::normalize(judge.guard, &mut parts, self.context.client.https);
+        for deciding in deciding_guards {
+            request_headers::normalize(deciding.guard, &mut parts, self.context.client.https);
         }
         let credentials = reserve::credential_digest(
             basic_credentials,
@@ -241,12 +241,12 @@ impl GuardedForward<'_> {
             Err(PortalLoginRefusal::Uncounted(error)) => {
                 let request_id = self.context.request_id();
                 tracing::error!(%error, request_id, "portal login rejected: it cannot be counted");
-                return Err(Refusal::StoreDown);
+                return Err(Refusal::StoreUnavailable);
             }
         };
         let started = Instant::now();
         let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
-        let sent = self.sent(judges, parts.uri.query(), bytes);
+        let sent = self.sent(deciding_guards, parts.uri.query(), bytes);
         let answer = match self.forward(parts, body).await {
             Ok(answer) => answer,
             // the portal may have verified the password before the connection failed: the attempt stays counted
@@ -256,19 +256,19 @@ impl GuardedForward<'_> {
                 return Err(refusal);
             }
         };
-        let judging: Vec<_> = judges
+        let attempts: Vec<_> = deciding_guards
             .iter()
-            .map(|judge| {
+            .map(|deciding| {
                 let attempt = GuardedAttempt {
                     method: method.as_str(),
-                    is_exact_path: judge.guard.endpoint.matches_exactly(&path),
-                    names: if judge.is_named { names.name_count() } else { NameCount::Unnamed },
+                    is_exact_path: deciding.guard.endpoint.matches_exactly(&path),
+                    names: if deciding.is_named { names.name_count() } else { NameCount::Unnamed },
                     is_authenticated: self.context.identity != Identity::Anonymous,
                 };
-                (judge.guard, [attempt, names.in_session(attempt)])
+                (deciding.guard, [attempt, names.in_session(attempt)])
             })
             .collect();
-        let ([outcome, in_session], answer) = outcome::evaluate_response(&judging, &sent, answer).await?;
+        let ([outcome, in_session], answer) = outcome::evaluate_response(&attempts, &sent, answer).await?;
         let remembered = self.remembered_names(counting_tenant);
         let followed = names.follow_session(guard, remembered, answer.headers());
         let result = match outcome {

@@ -99,9 +99,9 @@ pub(super) async fn record_session_outcome(
     }
 }
 
-/// The outcome of each attempt according to the response, and the response. Where several guards judge it, the strictest outcome counts.
+/// The outcome of each attempt according to the response, and the response. Where several guards decide about it, the strictest outcome counts.
 pub(super) async fn evaluate_response(
-    judging: &[(&LoginGuard, [GuardedAttempt<'_>; 2])],
+    attempts_by_guard: &[(&LoginGuard, [GuardedAttempt<'_>; 2])],
     sent: &[u8],
     answer: Response<ResponseBody>,
 ) -> Result<([AttemptOutcome; 2], Response<ResponseBody>), Refusal> {
@@ -109,12 +109,12 @@ pub(super) async fn evaluate_response(
     let mut start = Vec::new();
     // a compressed body cannot be searched, so it is never evidence of success
     let is_readable = !parts.headers.contains_key(CONTENT_ENCODING);
-    let searching = judging.iter().filter(|(guard, _)| is_readable && guard.searches_body());
+    let searching = attempts_by_guard.iter().filter(|(guard, _)| is_readable && guard.searches_body());
     if let Some(searched) = searching.map(|(guard, _)| guard.max_searched_bytes).max() {
         (start, body) = read_prefix(body, searched).await?;
     }
     let is_part = matches!(parts.status, StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED);
-    let said = judging.iter().map(|(guard, attempts)| {
+    let said = attempts_by_guard.iter().map(|(guard, attempts)| {
         let has_body = attempts.iter().all(|attempt| attempt.method != "HEAD");
         let is_read = is_readable && guard.searches_body() && start.len() <= guard.max_searched_bytes;
         let shown = PortalResponse {

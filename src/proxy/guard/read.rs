@@ -44,12 +44,12 @@ pub(super) struct FoundAttempt<'a> {
     /// The guard that says whose attempt it is.
     pub guard: &'a Arc<LoginGuard>,
     pub name: Option<String>,
-    pub judges: Vec<Judge<'a>>,
+    pub deciding_guards: Vec<DecidingGuard<'a>>,
 }
 
-/// A guard that judges the answer.
+/// A guard that decides about an attempt by the portal's response.
 #[derive(Clone, Copy)]
-pub(super) struct Judge<'a> {
+pub(super) struct DecidingGuard<'a> {
     pub guard: &'a LoginGuard,
     /// It says whose attempt it is, or has found the same name.
     pub is_named: bool,
@@ -135,10 +135,10 @@ fn decided<'g>(
     if let Some((nameless, _)) = attempts.iter().find(|(other, _)| !other.reads_same_part_as(guard)) {
         return Err((nameless, AmbiguousLogin::DuplicateName.into()));
     }
-    let judges = attempts.iter().filter(|(judge, _)| !judge.only_collects_name());
-    let judges = judges
-        .map(|(judge, found)| Judge { guard: judge, is_named: Arc::ptr_eq(judge, guard) || found.is_some() });
-    Ok(Some(FoundAttempt { guard, name: name.clone(), judges: judges.collect() }))
+    let deciding = attempts.iter().filter(|(other, _)| !other.only_collects_name()).map(|(other, found)| {
+        DecidingGuard { guard: other, is_named: Arc::ptr_eq(other, guard) || found.is_some() }
+    });
+    Ok(Some(FoundAttempt { guard, name: name.clone(), deciding_guards: deciding.collect() }))
 }
 
 pub(super) fn request_head(parts: &Parts) -> GuardedHead<'_> {

@@ -12,36 +12,36 @@ use crate::domain::{
 };
 
 #[derive(Debug)]
-pub(super) struct SessionShares {
-    share: ResourceLimit,
+pub(super) struct PortalSessionLimit {
+    limit: ResourceLimit,
     held: Mutex<HashMap<Network, usize>>,
 }
 
-/// The place of one session in the shares of its client. It is given back when dropped.
+/// One session counted for its client, until it is dropped.
 #[derive(Debug)]
-pub(super) struct HeldSession {
-    shares: Arc<SessionShares>,
+pub(super) struct SessionPermit {
+    limit: Arc<PortalSessionLimit>,
     client: IpAddr,
 }
 
-impl SessionShares {
-    pub fn new(share: ResourceLimit) -> Self {
-        Self { share, held: Mutex::default() }
+impl PortalSessionLimit {
+    pub fn new(limit: ResourceLimit) -> Self {
+        Self { limit, held: Mutex::default() }
     }
 
-    /// `None`: the client, or a network that it belongs to, has its share.
-    pub fn acquire(self: &Arc<Self>, client: IpAddr) -> Option<HeldSession> {
+    /// `None`: the client, or a network that it belongs to, has reached its limit.
+    pub fn acquire(self: &Arc<Self>, client: IpAddr) -> Option<SessionPermit> {
         let client = client.to_canonical();
         let mut held = self.lock();
         let has_room = networks(client)
-            .all(|(network, breadth)| held.get(&network).copied().unwrap_or(0) < self.share.limit(breadth));
+            .all(|(network, breadth)| held.get(&network).copied().unwrap_or(0) < self.limit.limit(breadth));
         if !has_room {
             return None;
         }
         for (network, _) in networks(client) {
             *held.entry(network).or_default() += 1;
         }
-        Some(HeldSession { shares: Arc::clone(self), client })
+        Some(SessionPermit { limit: Arc::clone(self), client })
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Network, usize>> {
@@ -49,9 +49,9 @@ impl SessionShares {
     }
 }
 
-impl Drop for HeldSession {
+impl Drop for SessionPermit {
     fn drop(&mut self) {
-        let mut held = self.shares.lock();
+        let mut held = self.limit.lock();
         for (network, _) in networks(self.client) {
             if let Entry::Occupied(mut entry) = held.entry(network) {
                 let left = entry.get().saturating_sub(1);
@@ -78,13 +78,13 @@ fn networks(client: IpAddr) -> impl Iterator<Item = (Network, LimitScope)> {
 mod tests {
     use super::*;
 
-    const SHARE: ResourceLimit = ResourceLimit { client: 4, all: 34 };
+    const LIMIT: ResourceLimit = ResourceLimit { client: 4, all: 34 };
 
-    /// Places that the addresses get in all, each until it gets no more.
-    fn acquired(shares: &Arc<SessionShares>, addresses: &[String]) -> Vec<HeldSession> {
+    /// The permits of all addresses, each until it gets no more.
+    fn acquired(limit: &Arc<PortalSessionLimit>, addresses: &[String]) -> Vec<SessionPermit> {
         let of_one = |address: &String| {
             let address = address.parse().unwrap();
-            std::iter::from_fn(move || shares.acquire(address))
+            std::iter::from_fn(move || limit.acquire(address))
         };
         addresses.iter().flat_map(of_one).collect()
     }
@@ -100,12 +100,12 @@ mod tests {
             ("one /48", addresses(|n| format!("2001:db8:0:{n:x}00::1")), 24),
             ("one /24", addresses(|n| format!("192.0.2.{n}")), 19),
         ] {
-            let shares = Arc::new(SessionShares::new(SHARE));
-            let held = acquired(&shares, &addresses);
+            let limit = Arc::new(PortalSessionLimit::new(LIMIT));
+            let held = acquired(&limit, &addresses);
             assert_eq!(held.len(), most, "{name}");
-            assert!(shares.acquire([198, 51, 100, 1].into()).is_some(), "{name}: another network");
+            assert!(limit.acquire([198, 51, 100, 1].into()).is_some(), "{name}: another network");
             drop(held);
-            assert!(shares.lock().is_empty(), "{name}: nothing is left behind");
+            assert!(limit.lock().is_empty(), "{name}: no network is left");
         }
     }
 }

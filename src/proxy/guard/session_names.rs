@@ -5,7 +5,7 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use moka::{ops::compute::Op, policy::EvictionPolicy, sync::Cache};
 
-use super::session_shares::{HeldSession, SessionShares};
+use super::session_limit::{PortalSessionLimit, SessionPermit};
 use crate::{
     crypto::sha256,
     domain::{fairness::ResourceLimit, guard::AmbiguousLogin, tenant::TenantId},
@@ -33,15 +33,15 @@ pub(super) type PortalSessionHash = [u8; 32];
 
 /// The names of one session.
 #[derive(Debug, Clone, Default)]
-struct Given {
+struct NamedSession {
     names: Vec<String>,
-    /// `None`: the client that began it has no share.
-    _held: Option<Arc<HeldSession>>,
+    /// `None`: the session does not count for a client.
+    _permit: Option<Arc<SessionPermit>>,
 }
 
 pub(super) struct SessionNames {
-    sessions: Cache<PortalSessionHash, Arc<Given>>,
-    shares: Arc<SessionShares>,
+    sessions: Cache<PortalSessionHash, Arc<NamedSession>>,
+    limit: Arc<PortalSessionLimit>,
 }
 
 impl Default for SessionNames {
@@ -57,8 +57,8 @@ pub(super) fn hash_session(tenant: &TenantId, carrier: &str, value: &str) -> Por
 
 impl SessionNames {
     fn new(ttl: Duration) -> Self {
-        let weigh = |_: &PortalSessionHash, given: &Arc<Given>| {
-            let names = given.names.iter().map(|name| name.len() + OVERHEAD_OF_NAME).sum::<usize>();
+        let weigh = |_: &PortalSessionHash, entry: &Arc<NamedSession>| {
+            let names = entry.names.iter().map(|name| name.len() + OVERHEAD_OF_NAME).sum::<usize>();
             u32::try_from(OVERHEAD + names).unwrap_or(u32::MAX)
         };
         let sessions = Cache::builder()
@@ -68,11 +68,11 @@ impl SessionNames {
             .eviction_policy(EvictionPolicy::lru())
             .time_to_live(ttl)
             .build();
-        Self { sessions, shares: Arc::new(SessionShares::new(SHARE)) }
+        Self { sessions, limit: Arc::new(PortalSessionLimit::new(SHARE)) }
     }
 
     pub fn get(&self, session: &PortalSessionHash) -> Vec<String> {
-        self.sessions.get(session).map(|given| given.names.clone()).unwrap_or_default()
+        self.sessions.get(session).map(|entry| entry.names.clone()).unwrap_or_default()
     }
 
     /// An error if the session has too many names, or the client too many sessions. `client`: the address whose share counts, if
@@ -83,16 +83,16 @@ impl SessionNames {
         session: PortalSessionHash,
         names: &[String],
     ) -> Result<(), AmbiguousLogin> {
-        let mut given = self.try_give(client, session, names);
-        if given == Err(AmbiguousLogin::ManySessions) {
+        let mut added = self.try_add(client, session, names);
+        if added == Err(AmbiguousLogin::ManySessions) {
             // sessions that have ended are removed only now and then
             self.sessions.run_pending_tasks();
-            given = self.try_give(client, session, names);
+            added = self.try_add(client, session, names);
         }
-        given
+        added
     }
 
-    fn try_give(
+    fn try_add(
         &self,
         client: Option<IpAddr>,
         session: PortalSessionHash,
@@ -100,29 +100,29 @@ impl SessionNames {
     ) -> Result<(), AmbiguousLogin> {
         let mut result = Ok(());
         self.sessions.entry(session).and_compute_with(|known| {
-            let mut given = match (known, client) {
-                (Some(known), _) => Given::clone(&known.into_value()),
-                (None, None) => Given::default(),
+            let mut entry = match (known, client) {
+                (Some(known), _) => NamedSession::clone(&known.into_value()),
+                (None, None) => NamedSession::default(),
                 (None, Some(client)) => {
-                    let Some(held) = self.shares.acquire(client) else {
+                    let Some(permit) = self.limit.acquire(client) else {
                         result = Err(AmbiguousLogin::ManySessions);
                         return Op::Nop;
                     };
-                    Given { _held: Some(Arc::new(held)), ..Given::default() }
+                    NamedSession { _permit: Some(Arc::new(permit)), ..NamedSession::default() }
                 }
             };
             for name in names {
-                if let Err(doubt) = given.add(name) {
+                if let Err(doubt) = entry.add(name) {
                     result = Err(doubt);
                 }
             }
-            Op::Put(Arc::new(given))
+            Op::Put(Arc::new(entry))
         });
         result
     }
 }
 
-impl Given {
+impl NamedSession {
     fn add(&mut self, name: &str) -> Result<(), AmbiguousLogin> {
         if self.names.iter().any(|known| known == name) {
             return Ok(());
@@ -150,17 +150,17 @@ mod tests {
 
     #[test]
     fn attack_one_client_evicts_the_names_of_others() {
-        let (given, tenant) = (SessionNames::default(), TenantId::super_tenant());
+        let (names, tenant) = (SessionNames::default(), TenantId::super_tenant());
         let victim = hash_session(&tenant, "cookie:sid", "victim");
-        assert_eq!(given.add(Some(client(1)), victim, &["alex".to_owned()]), Ok(()));
+        assert_eq!(names.add(Some(client(1)), victim, &["alex".to_owned()]), Ok(()));
         let name = "x".repeat(512);
         for turn in 0..60_000 {
-            let result = given.add(Some(client(2)), junk(turn), std::slice::from_ref(&name));
+            let result = names.add(Some(client(2)), junk(turn), std::slice::from_ref(&name));
             assert_eq!(result.is_ok(), turn < SHARE.client, "{turn}");
         }
-        given.sessions.run_pending_tasks();
-        assert_eq!(given.get(&victim), ["alex"]);
-        let held = (0..60_000).filter(|turn| !given.get(&junk(*turn)).is_empty()).count();
+        names.sessions.run_pending_tasks();
+        assert_eq!(names.get(&victim), ["alex"]);
+        let held = (0..60_000).filter(|turn| !names.get(&junk(*turn)).is_empty()).count();
         assert_eq!(held, SHARE.client, "the client's first");
     }
 
@@ -168,58 +168,58 @@ mod tests {
     /// gives a name without an account.
     #[test]
     fn attack_junk_sessions_evict_the_name_of_the_victim() {
-        let (given, tenant) = (SessionNames::default(), TenantId::super_tenant());
+        let (names, tenant) = (SessionNames::default(), TenantId::super_tenant());
         let own = hash_session(&tenant, "cookie:sid", "own");
         let name = |name: &str| [name.to_owned()];
-        assert_eq!(given.add(Some(client(1)), own, &name("victim")), Ok(()));
+        assert_eq!(names.add(Some(client(1)), own, &name("victim")), Ok(()));
         let results: Vec<_> =
-            (0..600).map(|turn| given.add(Some(client(1)), junk(turn), &name("junk"))).collect();
+            (0..600).map(|turn| names.add(Some(client(1)), junk(turn), &name("junk"))).collect();
         assert_eq!(results.iter().filter(|result| result.is_ok()).count(), SHARE.client - 1);
         assert_eq!(results.last(), Some(&Err(AmbiguousLogin::ManySessions)));
-        assert_eq!(given.add(Some(client(1)), own, &name("unknown")), Ok(()), "the session is known");
-        assert_eq!(given.get(&own), ["victim", "unknown"]);
+        assert_eq!(names.add(Some(client(1)), own, &name("unknown")), Ok(()), "the session is known");
+        assert_eq!(names.get(&own), ["victim", "unknown"]);
         // other clients can continue the session and begin their own
-        assert_eq!(given.add(Some(client(2)), own, &name("third")), Ok(()));
-        assert_eq!(given.add(Some(client(2)), junk(1000), &name("junk")), Ok(()));
+        assert_eq!(names.add(Some(client(2)), own, &name("third")), Ok(()));
+        assert_eq!(names.add(Some(client(2)), junk(1000), &name("junk")), Ok(()));
     }
 
     #[test]
     fn a_client_begins_sessions_again_when_its_oldest_have_ended() {
-        let given = SessionNames::new(Duration::ZERO);
+        let names = SessionNames::new(Duration::ZERO);
         for turn in 0..3 * SHARE.client {
-            assert_eq!(given.add(Some(client(1)), junk(turn), &["alex".to_owned()]), Ok(()), "{turn}");
+            assert_eq!(names.add(Some(client(1)), junk(turn), &["alex".to_owned()]), Ok(()), "{turn}");
         }
     }
 
     /// Attack: one site has many networks, each with a share.
     #[test]
     fn attack_networks_of_one_site_evict_the_names_of_others() {
-        let (given, tenant) = (SessionNames::default(), TenantId::super_tenant());
+        let (names, tenant) = (SessionNames::default(), TenantId::super_tenant());
         let victim = hash_session(&tenant, "cookie:sid", "victim");
-        assert_eq!(given.add(Some(client(1)), victim, &["alex".to_owned()]), Ok(()));
-        let names: Vec<_> = (0..MAX_NAMES).map(|turn| format!("{turn}{}", "x".repeat(127))).collect();
+        assert_eq!(names.add(Some(client(1)), victim, &["alex".to_owned()]), Ok(()));
+        let each: Vec<_> = (0..MAX_NAMES).map(|turn| format!("{turn}{}", "x".repeat(127))).collect();
         let of_site = |net: u16| Some(IpAddr::from([0x2001, 0xdb8, 0, net, 0, 0, 0, 1]));
         let mut taken = 0;
         for net in 0..256_u16 {
             let sessions = (0..SHARE.client).map(|turn| usize::from(net) * SHARE.client + turn);
-            taken += sessions.filter(|turn| given.add(of_site(net), junk(*turn), &names).is_ok()).count();
+            taken += sessions.filter(|turn| names.add(of_site(net), junk(*turn), &each).is_ok()).count();
         }
-        given.sessions.run_pending_tasks();
+        names.sessions.run_pending_tasks();
         assert!(taken < SESSIONS / 4, "{taken}");
-        assert_eq!(given.get(&victim), ["alex"]);
+        assert_eq!(names.get(&victim), ["alex"]);
     }
 
     /// Attack: one client behind a proxy that is not listed, or in a network of `account_lock.allow`, uses up the share of all there.
     #[test]
     fn attack_share_of_an_unlisted_proxy_used_up_by_one_client() {
-        let (given, tenant) = (SessionNames::default(), TenantId::super_tenant());
+        let (names, tenant) = (SessionNames::default(), TenantId::super_tenant());
         let proxy = None;
         let owner = hash_session(&tenant, "cookie:sid", "owner");
-        assert_eq!(given.add(proxy, owner, &["alex".to_owned()]), Ok(()));
+        assert_eq!(names.add(proxy, owner, &["alex".to_owned()]), Ok(()));
         for turn in 0..2 * SHARE.client {
-            assert_eq!(given.add(proxy, junk(turn), &["junk".to_owned()]), Ok(()), "{turn}");
+            assert_eq!(names.add(proxy, junk(turn), &["junk".to_owned()]), Ok(()), "{turn}");
         }
-        assert_eq!(given.get(&owner), ["alex"]);
+        assert_eq!(names.get(&owner), ["alex"]);
     }
 
     #[test]

@@ -322,7 +322,7 @@ mod tests {
     }
 
     /// A user by the key that the store and tokens use.
-    fn person() -> impl Strategy<Value = (String, String, String)> {
+    fn user_parts() -> impl Strategy<Value = (String, String, String)> {
         let tenant = prop_oneof![Just("a.b"), Just("b"), Just("c")].prop_map(str::to_owned);
         let store = prop_oneof![Just(PRIMARY), Just("S"), Just("T")].prop_map(str::to_owned);
         let name = "[xy](@(a\\.b|b|c|B|)|\u{ff20}b|/?){0,3}".prop_map(|name| name.replace('/', "."));
@@ -332,7 +332,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(4096))]
         #[test]
-        fn attack_two_users_share_one_name(one in person(), other in person()) {
+        fn attack_two_users_share_one_name(one in user_parts(), other in user_parts()) {
             prop_assume!(one != other);
             let user = |(tenant, store, name): &(String, String, String)| User {
                 name: names::key(store, name),
@@ -340,7 +340,7 @@ mod tests {
                 ..alice()
             };
             for profile in PROFILES {
-                let name_header = |person| written(profile, &user(person), "a.b").into_iter().next();
+                let name_header = |parts| written(profile, &user(parts), "a.b").into_iter().next();
                 prop_assert_ne!(name_header(&one), name_header(&other), "{:?}", profile);
             }
         }

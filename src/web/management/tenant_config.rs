@@ -113,10 +113,10 @@ fn reverted_record(before: Option<&[u8]>, text: &str) -> AdminAction {
     }
 }
 
-/// Bytes that a deed takes in the audit records.
-fn record_size(deed: &AdminAction) -> usize {
+/// Bytes that an action takes in the audit records.
+fn record_size(action: &AdminAction) -> usize {
     let text = |value: &Option<String>| value.as_ref().map_or(0, String::len);
-    deed.action.len() + deed.target.len() + text(&deed.before) + text(&deed.after)
+    action.action.len() + action.target.len() + text(&action.before) + text(&action.after)
 }
 
 /// The text may hold secrets: its tag and size identify it.

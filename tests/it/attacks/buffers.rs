@@ -304,8 +304,8 @@ fn a_tenth_of_the_buffers_is_for_sessions_and_health_checks() {
         .tenant("acme.com", &json!({}))
         .setting("limits.max_buffered_bytes", 20 * STALLED)
         .start();
-    let desk = TestStore::of(proxy.folder());
-    let session = desk.session(&desk.account("acme.com", "alex"));
+    let store = TestStore::of(proxy.folder());
+    let session = store.session(&store.account("acme.com", "alex"));
     let page = |path: &str| proxy.get(path).tenant("acme.com");
     let anonymous = || page("/devportal/apis").header("x-forwarded-for", OTHER).browser();
     assert_eq!(anonymous().send().status, 200);

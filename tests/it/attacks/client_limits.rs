@@ -109,9 +109,9 @@ fn attack_one_client_sends_requests_without_pause() {
     let program = from(GREEDY, proxy.get("/")).api_client().send();
     assert_eq!((program.status, program.header("retry-after")), (429, Some("1")));
     assert!(program.text().contains("Too many requests per second from this client"), "{}", program.text());
-    let person = from(GREEDY, proxy.get("/")).browser().send();
-    assert_eq!(person.status, 429);
-    assert!(person.text().contains("<h1>Too many requests</h1>"), "{}", person.text());
+    let page = from(GREEDY, proxy.get("/")).browser().send();
+    assert_eq!(page.status, 429);
+    assert!(page.text().contains("<h1>Too many requests</h1>"), "{}", page.text());
     assert_eq!(from(GREEDY, proxy.get("/.doorward/tenants")).send().status, 429, "pages of ours, too");
     // an IPv6 host has a /64, and each stream is a request
     let streams: Vec<u16> = (1..=5)

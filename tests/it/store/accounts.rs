@@ -213,9 +213,9 @@ async fn account_list_is_filtered_by_text(database: Database) {
     let store = database.open().await;
     for (name, email) in [("Alex", Some("a_b@example.org")), ("kim", Some("KIM@Example.org")), ("pat", None)]
     {
-        person(&store, acme(), name, email, "").await;
+        add_account(&store, acme(), name, email, "").await;
     }
-    person(&store, globex(), "alexandra", None, "").await;
+    add_account(&store, globex(), "alexandra", None, "").await;
     for (text, found) in [
         ("ALE", &["Alex"][..]),
         ("example", &["Alex", "kim"]),
@@ -233,7 +233,7 @@ async fn account_list_is_filtered_by_text(database: Database) {
 
 async fn bulk_creation_reports_each_failure(database: Database) {
     let store = database.open().await;
-    person(&store, acme(), "there", Some("there@example.org"), "").await;
+    add_account(&store, acme(), "there", Some("there@example.org"), "").await;
     let new = |name: &str, email: Option<&str>| {
         let mut new = new_account(acme(), name);
         new.profile.email = email.map(str::to_owned);
@@ -302,7 +302,7 @@ async fn found_by_attributes(store: &Store, typed: &str, listed: &[LoginAttribut
     store.accounts().by_login(&name, allowed).await.unwrap().map(|found| found.account.username)
 }
 
-async fn person(store: &Store, tenant: TenantId, username: &str, email: Option<&str>, mobile: &str) {
+async fn add_account(store: &Store, tenant: TenantId, username: &str, email: Option<&str>, mobile: &str) {
     let mut new = new_account(tenant, username);
     new.profile.email = email.map(str::to_owned);
     new.profile.mobile = Some(mobile.to_owned());
@@ -312,10 +312,10 @@ async fn person(store: &Store, tenant: TenantId, username: &str, email: Option<&
 async fn login_attributes_of_the_tenant_limit_lookup(database: Database) {
     use LoginAttribute::{Email, Mobile, Username};
     let store = database.open().await;
-    person(&store, acme(), "alex", Some("alex@mail.example"), "+49 (30) 12-34.5").await;
+    add_account(&store, acme(), "alex", Some("alex@mail.example"), "+49 (30) 12-34.5").await;
     // whose user name is an address, too
-    person(&store, acme(), "bea@mail.example", Some("bea@mail.example"), "030/777777").await;
-    person(&store, globex(), "alex", Some("alex@globex.example"), "+4930999").await;
+    add_account(&store, acme(), "bea@mail.example", Some("bea@mail.example"), "030/777777").await;
+    add_account(&store, globex(), "alex", Some("alex@globex.example"), "+4930999").await;
     for (typed, listed, subject) in [
         ("alex", &[Username][..], Some("alex")),
         ("alex", &[Email, Mobile], None),
@@ -344,11 +344,11 @@ async fn login_attributes_of_the_tenant_limit_lookup(database: Database) {
 async fn shared_mobile_number_matches_no_account(database: Database) {
     use LoginAttribute::{Mobile, Username};
     let store = database.open().await;
-    person(&store, acme(), "alex", None, "5550000").await;
+    add_account(&store, acme(), "alex", None, "5550000").await;
     assert_eq!(found_by_attributes(&store, "555-0000", &[Username, Mobile]).await.as_deref(), Some("alex"));
-    person(&store, acme(), "bea", None, "555 0000").await;
+    add_account(&store, acme(), "bea", None, "555 0000").await;
     assert_eq!(found_by_attributes(&store, "555-0000", &[Username, Mobile]).await, None);
     // and a user name goes before a number
-    person(&store, acme(), "5550000", None, "1").await;
+    add_account(&store, acme(), "5550000", None, "1").await;
     assert_eq!(found_by_attributes(&store, "5550000", &[Username, Mobile]).await.as_deref(), Some("5550000"));
 }

@@ -72,9 +72,9 @@ async fn change_is_stored_versioned_and_published(database: Database) {
     let (here, there) = (database.open().await, database.open().await);
     let mut watch = there.changes().follow().await.unwrap();
     assert_eq!(there.governance().of(&acme()).await.unwrap().version, 0);
-    let (first, deeds) =
+    let (first, actions) =
         change(&here, &acme(), Some(0), &[set(COUNT, "3"), set(MINIMUM, "8")]).await.unwrap();
-    assert_eq!((first.version, values(&first), deeds.len()), (1, vec![(COUNT, "3"), (MINIMUM, "8")], 2));
+    assert_eq!((first.version, values(&first), actions.len()), (1, vec![(COUNT, "3"), (MINIMUM, "8")], 2));
     assert_eq!(there.governance().of(&acme()).await.unwrap(), first);
     assert_eq!(next_changes(&mut watch).await, [StoreChange::GovernanceChanged(acme())]);
     let (second, _) = change(&there, &acme(), Some(1), &[set(COUNT, "4"), clear(MINIMUM)]).await.unwrap();
@@ -89,8 +89,8 @@ async fn update_without_effect_is_no_change(database: Database) {
     let store = database.open().await;
     change(&store, &acme(), None, &[set(COUNT, "3")]).await.unwrap();
     let (last, entries) = (store.changes().last().await.unwrap(), audit(&store, None).await);
-    let (same, deeds) = change(&store, &acme(), Some(1), &[set(COUNT, "3"), clear(MINIMUM)]).await.unwrap();
-    assert_eq!((same.version, deeds), (1, vec![]));
+    let (same, actions) = change(&store, &acme(), Some(1), &[set(COUNT, "3"), clear(MINIMUM)]).await.unwrap();
+    assert_eq!((same.version, actions), (1, vec![]));
     change(&store, &globex(), None, &[clear(COUNT)]).await.unwrap();
     assert_eq!(store.changes().last().await.unwrap(), last);
     assert_eq!(audit(&store, None).await, entries);

@@ -46,7 +46,7 @@ pub fn with_store_in(proxy: TestProxyBuilder, folder: &Path) -> TestProxyBuilder
 /// The store as another Doorward has it, or a command beside it.
 pub struct TestStore {
     store: Store,
-    seal: CookieSigner,
+    signer: CookieSigner,
     runtime: Runtime,
     last_number: Cell<u8>,
 }
@@ -60,7 +60,7 @@ impl TestStore {
         };
         let store = runtime.block_on(Store::open(&settings)).unwrap();
         let key = runtime.block_on(store.secret(CookieSigner::SECRET_NAME, [0; 32])).unwrap();
-        Self { store, seal: CookieSigner::new(&key), runtime, last_number: Cell::new(0) }
+        Self { store, signer: CookieSigner::new(&key), runtime, last_number: Cell::new(0) }
     }
 
     pub fn account(&self, tenant: &str, name: &str) -> Account {
@@ -89,7 +89,7 @@ impl TestStore {
     }
 
     pub fn session_with(&self, account: &Account, lifetime: Duration, idle: Duration) -> String {
-        let (secret, now) = (self.seal.sign(&[self.number(); 24]), now());
+        let (secret, now) = (self.signer.sign(&[self.number(); 24]), now());
         let session = Session {
             hash: hash_of(&secret),
             account: account.id.clone(),
