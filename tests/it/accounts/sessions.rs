@@ -10,7 +10,7 @@ use doorward::internals::{
 use sqlx::{AnyConnection, Connection as _};
 
 use super::{ALICE_ADDRESS, MINUTE, RIGHT, START, TestDeployment, TestServices, actor, ms};
-use crate::support::eventually::within;
+use crate::support::eventually::{eventually_async, within};
 
 async fn begin(
     services: &TestServices,
@@ -142,11 +142,7 @@ fn session_ended_at_another_replica_ends_within_a_second() {
                 Ok(())
             })
         });
-        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(5);
-        while is_alive(&here, &secret, START).await {
-            assert!(std::time::Instant::now() < deadline);
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
+        eventually_async(async || !is_alive(&here, &secret, START).await).await;
         elsewhere.join().unwrap().unwrap();
         assert!(is_alive(&here, &other, START).await);
         following.abort();
@@ -157,11 +153,7 @@ fn session_ended_at_another_replica_ends_within_a_second() {
 #[test]
 fn attack_ended_session_at_a_replica_without_change_feed() {
     async fn until_ended(services: &TestServices, secret: &CookieSecret) {
-        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
-        while is_alive(services, secret, START).await {
-            assert!(std::time::Instant::now() < deadline);
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
+        eventually_async(async || !is_alive(services, secret, START).await).await;
     }
     let deployment = TestDeployment::new("");
     deployment.run(async |here| {

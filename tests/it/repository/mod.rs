@@ -4,3 +4,4 @@ mod architecture;
 mod documentation;
 mod error_types;
 mod vocabulary;
+mod waiting;

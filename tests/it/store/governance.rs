@@ -1,6 +1,6 @@
 //! Overrides: versions, atomicity, and the actor in the audit log.
 
-use std::{convert::Infallible, sync::LazyLock, time::Duration};
+use std::{convert::Infallible, sync::LazyLock};
 
 use doorward::internals::{
     domain::{
@@ -12,7 +12,10 @@ use doorward::internals::{
 };
 
 use super::{NOW, acme, globex, ms, next_changes};
-use crate::support::database::{Database, on_both_databases};
+use crate::support::{
+    database::{Database, on_both_databases},
+    eventually::eventually_async,
+};
 
 on_both_databases!(
     change_is_stored_versioned_and_published,
@@ -156,8 +159,7 @@ async fn aborted_change_is_stored_whole_or_not_at_all(database: Database) {
     }
     assert!(given_up > 0, "no connection was closed");
     // a commit that was in progress when its caller was cancelled may take a moment
-    let mut tries = 0;
-    loop {
+    eventually_async(async || {
         let mut retained = 0;
         let mut whole = true;
         for (_, tenant) in &tenants {
@@ -166,14 +168,10 @@ async fn aborted_change_is_stored_whole_or_not_at_all(database: Database) {
             retained += stored.version;
             whole &= matches!((stored.version, stored.overrides.len(), records), (0, 0, 0) | (1, 2, 2));
         }
-        if whole && store.changes().last().await.unwrap() == retained {
-            assert!(retained >= 60 - given_up);
-            return;
-        }
-        tries += 1;
-        assert!(tries < 100, "half of a change, or a change without an entry in the feed");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+        // neither half of a change, nor a change without an entry in the feed
+        whole && retained >= 60 - given_up && store.changes().last().await.unwrap() == retained
+    })
+    .await;
 }
 
 /// The result of a future that is dropped after this many polls.

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 /// The deadline of `eventually`: far longer than any expected change takes.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
+
 /// Asks again and again until `condition` holds.
 #[track_caller]
 pub fn eventually(condition: impl FnMut() -> bool) {
@@ -31,9 +33,23 @@ pub fn throughout(span: Duration, mut condition: impl FnMut() -> bool) {
     }
 }
 
+/// As `eventually`, for a condition that is a future.
+pub async fn eventually_async(condition: impl AsyncFnMut() -> bool) {
+    within_async(PATIENCE, condition).await;
+}
+
+/// As `within`, for a condition that is a future.
+pub async fn within_async(limit: Duration, mut condition: impl AsyncFnMut() -> bool) {
+    let start = Instant::now();
+    while !condition().await {
+        assert!(start.elapsed() < limit, "still not so after {limit:?}");
+        tokio::time::sleep(POLL_INTERVAL).await;
+    }
+}
+
 #[expect(clippy::disallowed_methods, reason = "the one allowed wait: between two looks at a condition")]
 fn pause() {
-    std::thread::sleep(Duration::from_millis(5));
+    std::thread::sleep(POLL_INTERVAL);
 }
 
 #[test]

@@ -22,7 +22,11 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-use super::{answer::Answer, eventually::PATIENCE, message::Headers};
+use super::{
+    answer::Answer,
+    eventually::{PATIENCE, eventually},
+    message::Headers,
+};
 
 /// One request as HTTP/2 sees it: `authority` is the pseudo-header, a `host` among the headers is sent as well.
 pub struct H2Request {
@@ -153,14 +157,10 @@ impl H2Connection {
         answer.ok().map(|answer| answer.status().as_u16())
     }
 
-    /// Whether the server ends the connection.
-    pub fn is_closed_by_server(&self) -> bool {
-        let closed = async {
-            while !self.sender.is_closed() {
-                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-            }
-        };
-        self.runtime.block_on(async { timeout(PATIENCE, closed).await.is_ok() })
+    /// Waits until the server ends the connection.
+    #[track_caller]
+    pub fn wait_for_close_by_server(&self) {
+        eventually(|| self.sender.is_closed());
     }
 
     /// Whether the whole of an answer can be read.
