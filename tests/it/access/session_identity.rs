@@ -9,12 +9,8 @@ use doorward::internals::{
 use serde_json::json;
 
 use crate::support::{
-    Idp, Portal, Reply, TestProxy,
-    accounts::{TestStore, with_lockout, with_store_in},
-    eventually,
-    proxy::TestProxyBuilder,
-    request::RequestBuilder,
-    wire::Wire,
+    Idp, Portal, Reply, TestAccounts, TestProxy, eventually, proxy::TestProxyBuilder,
+    request::RequestBuilder, wire::Wire,
 };
 
 const PAGE: &str = "/devportal/apis";
@@ -22,14 +18,12 @@ const COOKIE: &str = "doorward_session";
 
 /// A proxy with accounts, whose tenants have anonymous mode off.
 fn closed(portal: &Portal) -> TestProxyBuilder {
-    with_lockout(TestProxy::in_front_of(portal), 5)
+    TestProxy::in_front_of(portal)
+        .accounts()
+        .lockout(5)
         .anonymous(false)
         .tenant("acme.com", &json!({}))
         .tenant("beta.com", &json!({}))
-}
-
-fn store_of(proxy: &TestProxy) -> TestStore {
-    TestStore::of(proxy.folder())
 }
 
 fn page(proxy: &TestProxy, session: &str) -> RequestBuilder<'static> {
@@ -40,8 +34,8 @@ fn page(proxy: &TestProxy, session: &str) -> RequestBuilder<'static> {
 fn session_authenticates_and_forwards_the_user() {
     let portal = Portal::answering("apis").start();
     let proxy = closed(&portal).start();
-    let store = store_of(&proxy);
-    let session = store.session(&store.account("acme.com", "alex"));
+    let accounts = TestAccounts::of(&proxy);
+    let session = accounts.session_of("acme.com", "alex");
     assert_eq!(proxy.get(PAGE).tenant("acme.com").browser().send().status, 302, "anonymous");
     let answer = proxy
         .get(PAGE)
@@ -63,8 +57,8 @@ fn session_authenticates_and_forwards_the_user() {
 fn over_https_only_the_host_cookie_is_accepted() {
     let portal = Portal::answering("apis").start();
     let proxy = closed(&portal).tls().start();
-    let store = store_of(&proxy);
-    let session = store.session(&store.account("acme.com", "alex"));
+    let accounts = TestAccounts::of(&proxy);
+    let session = accounts.session_of("acme.com", "alex");
     let ask = |name: &str| {
         proxy
             .get(PAGE)
@@ -84,8 +78,8 @@ fn over_https_only_the_host_cookie_is_accepted() {
 fn host_cookies_are_used_behind_a_tls_proxy() {
     let portal = Portal::answering("apis").start();
     let proxy = closed(&portal).setting("server.public_url", "https://portal.test").start();
-    let store = store_of(&proxy);
-    let session = store.session(&store.account("acme.com", "alex"));
+    let accounts = TestAccounts::of(&proxy);
+    let session = accounts.session_of("acme.com", "alex");
     let ask = |host: &str, name: &str| {
         proxy.get(PAGE).host(host).tenant("acme.com").browser().cookie(name, &session).send()
     };
@@ -115,9 +109,9 @@ fn host_cookies_are_used_behind_a_tls_proxy() {
 fn attack_cookie_tossing_with_two_sessions() {
     let portal = Portal::answering("apis").start();
     let proxy = closed(&portal).start();
-    let store = store_of(&proxy);
-    let alex = store.account("acme.com", "alex");
-    let (mine, theirs) = (store.session(&alex), store.session(&alex));
+    let accounts = TestAccounts::of(&proxy);
+    let alex = accounts.add_without_password("acme.com", "alex");
+    let (mine, theirs) = (accounts.session(&alex), accounts.session(&alex));
     let both = page(&proxy, &mine).cookie(COOKIE, &theirs).send();
     assert_eq!((both.status, portal.received_nothing()), (302, true));
 }
@@ -127,8 +121,8 @@ fn token_takes_precedence_over_a_session() {
     let portal = Portal::answering("apis").start();
     let idp = Idp::start();
     let proxy = closed(&portal).issuer(&idp).setting("access.identity_headers", "oauth2-proxy").start();
-    let store = store_of(&proxy);
-    let session = store.session(&store.account("carbon.super", "alex"));
+    let accounts = TestAccounts::of(&proxy);
+    let session = accounts.session_of("carbon.super", "alex");
     let user = || portal.last_request().header("x-forwarded-user").map(str::to_owned);
     let ask = || proxy.get(PAGE).tenant("carbon.super").browser().cookie(COOKIE, &session);
     assert_eq!(ask().send().status, 200);
@@ -152,8 +146,8 @@ fn session_of_another_tenant_is_anonymous_unless_allowed() {
     let portal = Portal::answering("apis").start();
     let proxy =
         closed(&portal).tenant("open.com", &json!({"Doorward": {"cross_tenant": ["acme.com"]}})).start();
-    let store = store_of(&proxy);
-    let session = store.session(&store.account("acme.com", "alex"));
+    let accounts = TestAccounts::of(&proxy);
+    let session = accounts.session_of("acme.com", "alex");
     let status =
         |tenant: &str| proxy.get(PAGE).tenant(tenant).browser().cookie(COOKIE, &session).send().status;
     assert_eq!(["acme.com", "beta.com", "open.com"].map(status), [200, 302, 200]);
@@ -173,7 +167,7 @@ fn attack_local_name_like_a_cross_tenant_user() {
             .setting("access.identity_headers", profile)
             .setting("access.cross_tenant", json!(["beta.com"]))
             .start();
-        let store = store_of(&proxy);
+        let accounts = TestAccounts::of(&proxy);
         let mut recorded = Vec::new();
         for (tenant, name) in [
             ("acme.com", "bob@beta.com"),
@@ -182,7 +176,7 @@ fn attack_local_name_like_a_cross_tenant_user() {
             ("beta.com", "bob@acme.com"),
             ("acme.com", "bob"),
         ] {
-            let session = store.session(&store.account(tenant, name));
+            let session = accounts.session_of(tenant, name);
             assert_eq!(page(&proxy, &session).send().status, 200);
             recorded.push(portal.last_request().header(header).map(str::to_owned));
         }
@@ -196,8 +190,8 @@ fn attack_local_name_like_a_cross_tenant_user() {
 fn attack_cross_site_request_forgery_with_a_session() {
     let portal = Portal::answering("done").start();
     let proxy = closed(&portal).start();
-    let store = store_of(&proxy);
-    let session = store.session(&store.account("acme.com", "alex"));
+    let accounts = TestAccounts::of(&proxy);
+    let session = accounts.session_of("acme.com", "alex");
     let own = format!("http://{}", proxy.authority());
     let post = |headers: &[(&str, &str)]| {
         let target = "/api/am/devportal/v3/applications";
@@ -223,8 +217,8 @@ fn settings_response_reflects_anonymous_mode_for_sessions() {
     let settings = Reply::json(&json!({"IsAnonymousModeEnabled": true}));
     let portal = Portal::answering("").route("/api/am/devportal/v3/settings", settings).start();
     let proxy = closed(&portal).start();
-    let store = store_of(&proxy);
-    let session = store.session(&store.account("acme.com", "alex"));
+    let accounts = TestAccounts::of(&proxy);
+    let session = accounts.session_of("acme.com", "alex");
     let answer =
         proxy.get("/api/am/devportal/v3/settings").tenant("acme.com").xhr().cookie(COOKIE, &session).send();
     assert_eq!(answer.json(), json!({"IsAnonymousModeEnabled": false}));
@@ -234,18 +228,18 @@ fn settings_response_reflects_anonymous_mode_for_sessions() {
 struct TwoReplicas {
     here: TestProxy,
     there: TestProxy,
-    store: TestStore,
+    accounts: TestAccounts,
 }
 
 impl TwoReplicas {
     fn before(portal: &Portal) -> Self {
         let here = closed(portal).start();
-        let there = with_store_in(
-            TestProxy::in_front_of(portal).anonymous(false).tenant("acme.com", &json!({})),
-            here.folder(),
-        );
-        let store = TestStore::of(here.folder());
-        Self { there: there.start(), here, store }
+        let there = TestProxy::in_front_of(portal)
+            .accounts_in(here.folder())
+            .anonymous(false)
+            .tenant("acme.com", &json!({}));
+        let accounts = TestAccounts::of(&here);
+        Self { there: there.start(), here, accounts }
     }
 
     /// As a browser does it, at the second.
@@ -281,8 +275,8 @@ fn sockets() -> Portal {
 fn sign_out_closes_websockets_at_every_replica() {
     let portal = sockets();
     let pair = TwoReplicas::before(&portal);
-    let alex = pair.store.account("acme.com", "alex");
-    let (ending, other) = (pair.store.session(&alex), pair.store.session(&alex));
+    let alex = pair.accounts.add_without_password("acme.com", "alex");
+    let (ending, other) = (pair.accounts.session(&alex), pair.accounts.session(&alex));
     for proxy in [&pair.here, &pair.there] {
         assert_eq!(page(proxy, &ending).send().status, 200, "remembered by both");
     }
@@ -295,7 +289,7 @@ fn sign_out_closes_websockets_at_every_replica() {
     }
     assert_eq!(stays.write("pong").bytes(4), b"pong");
     // as a command beside them does
-    pair.store.end_session(&other);
+    pair.accounts.end_session(&other);
     assert!(stays.rest().is_empty(), "closed");
 }
 
@@ -303,11 +297,11 @@ fn sign_out_closes_websockets_at_every_replica() {
 fn disabling_an_account_ends_its_sessions_at_once() {
     let portal = sockets();
     let pair = TwoReplicas::before(&portal);
-    let alex = pair.store.account("acme.com", "alex");
-    let session = pair.store.session(&alex);
+    let alex = pair.accounts.add_without_password("acme.com", "alex");
+    let session = pair.accounts.session(&alex);
     assert_eq!(page(&pair.there, &session).send().status, 200);
     let mut socket = pair.socket(&session);
-    pair.store.disable(&alex);
+    pair.accounts.disable(&alex);
     assert!(socket.rest().is_empty(), "closed");
     eventually(|| page(&pair.there, &session).send().status == 302);
 }
@@ -332,10 +326,10 @@ fn session_ends_with_its_lifetime_or_its_idle_timeout() {
 fn websockets_end_with_session_lifetime_and_idle_timeout() {
     let portal = sockets();
     let pair = TwoReplicas::before(&portal);
-    let alex = pair.store.account("acme.com", "alex");
+    let alex = pair.accounts.add_without_password("acme.com", "alex");
     let (long, short) = (Duration::from_hours(1), Duration::from_millis(1500));
     for (lifetime, idle) in [(short, long), (long, short)] {
-        let session = pair.store.session_with(&alex, lifetime, idle);
+        let session = pair.accounts.session_with(&alex, lifetime, idle);
         let mut socket = pair.socket(&session);
         assert!(socket.rest().is_empty(), "closed: {lifetime:?} {idle:?}");
         assert_eq!(page(&pair.here, &session).send().status, 302);
@@ -346,8 +340,8 @@ fn websockets_end_with_session_lifetime_and_idle_timeout() {
 fn attack_cross_site_websocket_hijacking_with_a_session() {
     let portal = sockets();
     let proxy = closed(&portal).start();
-    let store = store_of(&proxy);
-    let session = store.session(&store.account("acme.com", "alex"));
+    let accounts = TestAccounts::of(&proxy);
+    let session = accounts.session_of("acme.com", "alex");
     let ask = proxy.get("/devportal/ws").tenant("acme.com").cookie(COOKIE, &session);
     let (head, _) = ask.header("origin", "https://evil.example").upgrade();
     assert!(head.first.contains("403") && portal.received_nothing(), "{}", head.first);
@@ -361,8 +355,8 @@ fn attack_form_of_the_public_host_at_a_tenants_host() {
         .setting("server.public_url", "https://portal.test")
         .setting("tenancy.hosts", json!({"acme.test": "acme.com"}))
         .start();
-    let store = store_of(&proxy);
-    let session = store.session(&store.account("acme.com", "alex"));
+    let accounts = TestAccounts::of(&proxy);
+    let session = accounts.session_of("acme.com", "alex");
     for (host, origin, is_own) in [
         ("acme.test", "https://portal.test", false),
         ("acme.test", "https://beta.test", false),
@@ -380,8 +374,8 @@ fn attack_form_of_the_public_host_at_a_tenants_host() {
 fn explain_shows_the_session() {
     let portal = Portal::answering("").start();
     let proxy = closed(&portal).start();
-    let store = store_of(&proxy);
-    let session = store.session(&store.account("acme.com", "alex"));
+    let accounts = TestAccounts::of(&proxy);
+    let session = accounts.session_of("acme.com", "alex");
     let explained = |cookie: &str| {
         let question = json!({
             "url": format!("http://{}{PAGE}?tenant=acme.com", proxy.authority()),

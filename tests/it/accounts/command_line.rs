@@ -3,11 +3,7 @@
 use serde_json::Value;
 
 use super::write;
-use crate::support::{
-    Portal, Shell, TestProxy,
-    accounts::{TestStore, with_lockout},
-    eventually,
-};
+use crate::support::{Portal, Shell, TestAccounts, TestProxy, eventually};
 
 const PAGE: &str = "/devportal/apis";
 
@@ -18,7 +14,7 @@ fn claim(shown: &Value, name: &str) -> String {
 #[test]
 fn commands_manage_an_account_of_a_running_server() {
     let portal = Portal::answering("apis").start();
-    let proxy = with_lockout(TestProxy::in_front_of(&portal), 5).anonymous(false).start();
+    let proxy = TestProxy::in_front_of(&portal).accounts().lockout(5).anonymous(false).start();
     let shell = Shell(&proxy);
     let password = write(proxy.folder(), "password", "correct horse battery\n");
     shell.ok(&[
@@ -53,9 +49,9 @@ fn commands_manage_an_account_of_a_running_server() {
     }
 
     // with a session open, the effect of the command is immediate
-    let store = TestStore::of(proxy.folder());
-    let alex = store.find("carbon.super", "alex");
-    let session = store.session(&alex);
+    let accounts = TestAccounts::of(&proxy);
+    let alex = accounts.find("carbon.super", "alex");
+    let session = accounts.session(&alex);
     let page = |cookie: &str| proxy.get(PAGE).browser().cookie("doorward_session", cookie).send().status;
     assert_eq!(page(&session), 200);
     assert_eq!(shell.json(&["session", "list", "alex"]).as_array().unwrap().len(), 1);
@@ -67,7 +63,7 @@ fn commands_manage_an_account_of_a_running_server() {
         ("true", "ADMIN_INITIATED")
     );
     shell.ok(&["user", "unlock", "alex"]);
-    let (one, other) = (store.session(&alex), store.session(&alex));
+    let (one, other) = (accounts.session(&alex), accounts.session(&alex));
     assert_eq!((page(&one), page(&other)), (200, 200));
     let listed = shell.json(&["session", "list", "alex"]);
     let first = listed[0]["session"].as_str().unwrap();
@@ -75,7 +71,7 @@ fn commands_manage_an_account_of_a_running_server() {
     eventually(|| [page(&one), page(&other)].iter().filter(|status| **status == 302).count() == 1);
     shell.ok(&["session", "end", "alex", "--all"]);
     eventually(|| (page(&one), page(&other)) == (302, 302));
-    let session = store.session(&alex);
+    let session = accounts.session(&alex);
     assert_eq!(page(&session), 200);
     shell.ok(&["user", "set-password", "alex", "--password-file", &password]);
     eventually(|| page(&session) == 302);
@@ -89,8 +85,11 @@ fn commands_manage_an_account_of_a_running_server() {
 #[test]
 fn user_add_prints_tenant_and_whether_sign_in_is_possible() {
     let portal = Portal::answering("").start();
-    let proxy =
-        with_lockout(TestProxy::in_front_of(&portal), 5).tenant("acme.com", &serde_json::json!({})).start();
+    let proxy = TestProxy::in_front_of(&portal)
+        .accounts()
+        .lockout(5)
+        .tenant("acme.com", &serde_json::json!({}))
+        .start();
     let shell = Shell(&proxy);
     let password = write(proxy.folder(), "password", "correct horse battery\n");
     let message = shell.ok(&["user", "add", "alex", "--tenant", "acme.com", "--password-file", &password]);
@@ -113,7 +112,7 @@ fn user_add_prints_tenant_and_whether_sign_in_is_possible() {
 #[test]
 fn password_is_no_argument_and_needs_a_terminal_or_file() {
     let portal = Portal::answering("").start();
-    let proxy = with_lockout(TestProxy::in_front_of(&portal), 5).start();
+    let proxy = TestProxy::in_front_of(&portal).accounts().lockout(5).start();
     let shell = Shell(&proxy);
     assert!(shell.fails(&["user", "add", "alex"]).contains("--password-file"));
     let empty = write(proxy.folder(), "empty", "\n");
@@ -124,7 +123,7 @@ fn password_is_no_argument_and_needs_a_terminal_or_file() {
 #[test]
 fn import_takes_valid_rows_and_reports_the_others() {
     let portal = Portal::answering("").start();
-    let proxy = with_lockout(TestProxy::in_front_of(&portal), 5).start();
+    let proxy = TestProxy::in_front_of(&portal).accounts().lockout(5).start();
     let shell = Shell(&proxy);
     let csv = write(
         proxy.folder(),
@@ -156,7 +155,7 @@ fn import_takes_valid_rows_and_reports_the_others() {
 #[test]
 fn interrupted_import_can_be_resumed() {
     let portal = Portal::answering("").start();
-    let proxy = with_lockout(TestProxy::in_front_of(&portal), 5).start();
+    let proxy = TestProxy::in_front_of(&portal).accounts().lockout(5).start();
     let shell = Shell(&proxy);
     let mut accounts: Vec<_> = (0..250).map(|n| format!("{{\"username\": \"user{n:03}\"}}")).collect();
     let part = write(proxy.folder(), "part.jsonl", &accounts[..130].join("\n"));
@@ -176,7 +175,7 @@ fn interrupted_import_can_be_resumed() {
 #[test]
 fn user_list_is_filtered_and_paged() {
     let portal = Portal::answering("").start();
-    let proxy = with_lockout(TestProxy::in_front_of(&portal), 5).start();
+    let proxy = TestProxy::in_front_of(&portal).accounts().lockout(5).start();
     let shell = Shell(&proxy);
     let accounts: Vec<_> = (0..25).map(|n| format!("{{\"username\": \"user{n:02}\"}}")).collect();
     shell.ok(&["user", "import", &write(proxy.folder(), "people.jsonl", &accounts.join("\n"))]);
@@ -212,7 +211,7 @@ fn commands_require_enabled_accounts() {
 #[test]
 fn empty_list_names_the_next_command() {
     let portal = Portal::answering("").start();
-    let proxy = with_lockout(TestProxy::in_front_of(&portal), 5).start();
+    let proxy = TestProxy::in_front_of(&portal).accounts().lockout(5).start();
     let shell = Shell(&proxy);
     let empty = shell.run(&["user", "list"]);
     let printed = String::from_utf8_lossy(&empty.stderr).into_owned();
@@ -228,7 +227,7 @@ fn empty_list_names_the_next_command() {
 #[test]
 fn lists_locked_accounts_and_warns_of_a_partial_unlock() {
     let portal = Portal::answering("").start();
-    let proxy = with_lockout(TestProxy::in_front_of(&portal), 5).start();
+    let proxy = TestProxy::in_front_of(&portal).accounts().lockout(5).start();
     let shell = Shell(&proxy);
     shell.ok(&["user", "add", "alex", "--no-password"]);
     shell.ok(&["user", "add", "kim", "--no-password"]);
@@ -252,7 +251,7 @@ fn lists_locked_accounts_and_warns_of_a_partial_unlock() {
 #[test]
 fn json_list_is_one_document() {
     let portal = Portal::answering("").start();
-    let proxy = with_lockout(TestProxy::in_front_of(&portal), 5).start();
+    let proxy = TestProxy::in_front_of(&portal).accounts().lockout(5).start();
     let shell = Shell(&proxy);
     assert_eq!(shell.json(&["user", "list"]), serde_json::json!([]));
     // more than are read at a time
@@ -267,7 +266,7 @@ fn json_list_is_one_document() {
 #[test]
 fn usage_errors_name_the_right_flag() {
     let portal = Portal::answering("").start();
-    let proxy = with_lockout(TestProxy::in_front_of(&portal), 5).start();
+    let proxy = TestProxy::in_front_of(&portal).accounts().lockout(5).start();
     let shell = Shell(&proxy);
     for (words, message) in [
         (&["session", "end", "alex"][..], &["--session <SESSION>", "--all"][..]),
@@ -283,8 +282,11 @@ fn usage_errors_name_the_right_flag() {
 #[test]
 fn ambiguous_login_name_error_names_both_readings() {
     let portal = Portal::answering("").start();
-    let proxy =
-        with_lockout(TestProxy::in_front_of(&portal), 5).tenant("acme.com", &serde_json::json!({})).start();
+    let proxy = TestProxy::in_front_of(&portal)
+        .accounts()
+        .lockout(5)
+        .tenant("acme.com", &serde_json::json!({}))
+        .start();
     let shell = Shell(&proxy);
     for words in [["user", "set-password", "alex@acme.com"], ["user", "unlock", "alex@acme.com"]] {
         let message = shell.fails(&words);

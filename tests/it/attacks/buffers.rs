@@ -6,9 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::support::{
-    Binary, Portal, Reply, TestProxy,
-    accounts::{TestStore, with_lockout},
-    eventually,
+    Binary, Portal, Reply, TestAccounts, TestProxy, eventually,
     eventually::{throughout, within},
     h2::H2Connection,
     proxy::TestProxyBuilder,
@@ -208,7 +206,9 @@ fn with_guard(portal: &Portal, connections: u32) -> TestProxy {
         "max_connections": connections,
         "connect_timeout": "1m",
     }]);
-    with_lockout(TestProxy::in_front_of(portal), 5)
+    TestProxy::in_front_of(portal)
+        .accounts()
+        .lockout(5)
         .generic(&[("/**", "open")])
         .setting("portal.upstream", upstream)
         .setting("guard", json!([{"match": "/login", "user_in": "form", "succeeded_redirect": ["/home*"]}]))
@@ -298,14 +298,16 @@ fn attack_closed_windows_reserve_no_more_than_the_page_has() {
 #[test]
 fn a_tenth_of_the_buffers_is_for_sessions_and_health_checks() {
     let portal = Portal::answering("hello").route("/devportal/big", Reply::zeros(BIG)).start();
-    let proxy = with_lockout(TestProxy::in_front_of(&portal), 5)
+    let proxy = TestProxy::in_front_of(&portal)
+        .accounts()
+        .lockout(5)
         .trusting("127.0.0.0/8")
         .anonymous(true)
         .tenant("acme.com", &json!({}))
         .setting("limits.max_buffered_bytes", 20 * STALLED)
         .start();
-    let store = TestStore::of(proxy.folder());
-    let session = store.session(&store.account("acme.com", "alex"));
+    let accounts = TestAccounts::of(&proxy);
+    let session = accounts.session_of("acme.com", "alex");
     let page = |path: &str| proxy.get(path).tenant("acme.com");
     let anonymous = || page("/devportal/apis").header("x-forwarded-for", OTHER).browser();
     assert_eq!(anonymous().send().status, 200);

@@ -9,13 +9,8 @@ use std::{
 use serde_json::json;
 
 use crate::support::{
-    Portal, Reply, TestAccounts, TestProxy,
-    accounts::{TestStore, with_lockout},
-    binary::with_descriptors,
-    eventually,
-    proxy::TestProxyBuilder,
-    request::RequestBuilder,
-    wire::Wire,
+    Portal, Reply, TestAccounts, TestProxy, binary::with_descriptors, eventually, proxy::TestProxyBuilder,
+    request::RequestBuilder, wire::Wire,
 };
 
 const GREEDY: &str = "192.0.2.1";
@@ -183,7 +178,9 @@ fn attack_one_client_trickles_forms() {
 #[test]
 fn attack_anonymous_flood_blocks_authenticated_users() {
     let portal = Portal::answering("hello").route("/devportal/hang", Reply::raw_then_silence("")).start();
-    let proxy = with_lockout(TestProxy::in_front_of(&portal), 5)
+    let proxy = TestProxy::in_front_of(&portal)
+        .accounts()
+        .lockout(5)
         .trusting("127.0.0.0/8")
         .anonymous(true)
         .tenant("acme.com", &json!({}))
@@ -191,8 +188,8 @@ fn attack_anonymous_flood_blocks_authenticated_users() {
         .setting("limits.client.requests_per_second", 1)
         .setting("limits.client.request_burst", 3)
         .start();
-    let store = TestStore::of(proxy.folder());
-    let session = store.session(&store.account("acme.com", "alex"));
+    let accounts = TestAccounts::of(&proxy);
+    let session = accounts.session_of("acme.com", "alex");
     let page = |client: &str| from(client, proxy.get("/devportal/apis").tenant("acme.com")).browser();
     let signed_in = |client: &str| page(client).cookie("doorward_session", &session);
     assert_eq!(signed_in(OTHER).send().status, 200, "known from here on");

@@ -5,9 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Idp, Portal, Reply, TestProxy,
-    accounts::{TestStore, with_lockout},
-    configuration,
+    Idp, Portal, Reply, TestAccounts, TestProxy, configuration,
     eventually::{throughout, within},
     proxy::TestProxyBuilder,
     reply::StreamSender,
@@ -66,21 +64,21 @@ impl Streams {
 }
 
 fn accounts(portal: &Portal) -> TestProxyBuilder {
-    with_lockout(TestProxy::in_front_of(portal), 5).anonymous(false).tenant("acme.com", &json!({}))
+    TestProxy::in_front_of(portal).accounts().lockout(5).anonymous(false).tenant("acme.com", &json!({}))
 }
 
 #[test]
 fn attack_event_stream_of_a_session_that_has_ended() {
     let (portal, sender) = portal();
     let proxy = accounts(&portal).start();
-    let store = TestStore::of(proxy.folder());
-    let alex = store.account("acme.com", "alex");
-    let session = store.session(&alex);
+    let accounts = TestAccounts::of(&proxy);
+    let alex = accounts.add_without_password("acme.com", "alex");
+    let session = accounts.session(&alex);
     let ask =
         |path: &str| proxy.get(&format!("/devportal/{path}")).tenant("acme.com").cookie(COOKIE, &session);
     let mut streams = Streams::open(&sender, ask);
     streams.assert_open(&sender);
-    store.end_session(&session);
+    accounts.end_session(&session);
     streams.assert_ended();
     // the portal sees its stream end, too
     within(SOON, || proxy.admin("/metrics").text().contains("\ndoorward_upgrades_open 0\n"));
@@ -90,9 +88,9 @@ fn attack_event_stream_of_a_session_that_has_ended() {
 fn silent_stream_ends_with_its_sessions_lifetime() {
     let (portal, sender) = portal();
     let proxy = accounts(&portal).start();
-    let store = TestStore::of(proxy.folder());
-    let alex = store.account("acme.com", "alex");
-    let session = store.session_with(&alex, Duration::from_millis(2500), Duration::from_hours(1));
+    let accounts = TestAccounts::of(&proxy);
+    let alex = accounts.add_without_password("acme.com", "alex");
+    let session = accounts.session_with(&alex, Duration::from_millis(2500), Duration::from_hours(1));
     let ask =
         |path: &str| proxy.get(&format!("/devportal/{path}")).tenant("acme.com").cookie(COOKIE, &session);
     Streams::open(&sender, ask).assert_ended();
@@ -180,14 +178,14 @@ fn a_stream_goes_on_while_its_request_would_be_allowed() {
 fn a_stream_over_http2_ends_with_its_session() {
     let (portal, sender) = portal();
     let proxy = accounts(&portal).start();
-    let store = TestStore::of(proxy.folder());
-    let session = store.session(&store.account("acme.com", "alex"));
+    let accounts = TestAccounts::of(&proxy);
+    let session = accounts.session_of("acme.com", "alex");
     let ask = proxy.get("/devportal/events").tenant("acme.com").cookie(COOKIE, &session).http2();
     std::thread::scope(|scope| {
         let reading = scope.spawn(move || ask.send().complete);
         within(SOON, || !portal.received().is_empty());
         sender.send("data: 1\n\n");
-        store.end_session(&session);
+        accounts.end_session(&session);
         assert!(!reading.join().unwrap(), "the stream is reset");
     });
 }

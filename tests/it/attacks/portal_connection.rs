@@ -11,9 +11,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::support::{
-    Portal, Reply, TestProxy, accounts::with_lockout, eventually, eventually::within, proxy::TestProxyBuilder,
-};
+use crate::support::{Portal, Reply, TestProxy, eventually, eventually::within, proxy::TestProxyBuilder};
 
 /// A portal whose connections run a function of the test.
 struct RawPortal {
@@ -190,7 +188,7 @@ fn attack_truncated_http2_upload_looks_complete() {
 fn attack_truncated_guarded_sign_in_looks_complete() {
     let portal = RawPortal::start(|mut it| while it.read_byte().is_some() {});
     let guard = json!([{"match": "/upload", "user_in": "form", "succeeded_status": [200]}]);
-    let proxy = with_lockout(portal.proxy(&json!({})), 5).setting("guard", guard).start();
+    let proxy = portal.proxy(&json!({})).accounts().lockout(5).setting("guard", guard).start();
     for _ in 0..9 {
         let mut client = http2_upload(&proxy, &[("content-type", "application/x-www-form-urlencoded")]);
         eventually(|| proxy.admin("/metrics").text().contains("doorward_requests_in_flight 1\n"));

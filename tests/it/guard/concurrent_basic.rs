@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use serde_json::json;
 
 use super::{basic, form, guarded, in_parallel};
-use crate::support::{Portal, Reply, TestProxy, accounts::with_lockout, eventually::PATIENCE};
+use crate::support::{Portal, Reply, TestProxy, eventually::PATIENCE};
 
 /// They do not wait for each other either, whether or not the answer to a right password is described.
 #[test]
@@ -93,7 +93,7 @@ fn attack_tenant_guard_resets_counters_of_another_tenant() {
         .start();
     let guards = json!([{"match": "/commonauth", "user_in": "basic", "succeeded_status": [200]}]);
     let conf = json!({"EnableAnonymous": true, "Doorward": {"guards": guards}});
-    let proxy = with_lockout(TestProxy::in_front_of(&portal), 3).tenant("acme.com", &conf).start();
+    let proxy = TestProxy::in_front_of(&portal).accounts().lockout(3).tenant("acme.com", &conf).start();
     for attempt in 0..6 {
         let statuses = ["open", "checked"].map(|page| {
             let ask = proxy.get("/commonauth").tenant("acme.com").header("x-page", page);
@@ -123,7 +123,9 @@ fn attack_tenant_guard_releases_a_pending_attempt() {
     let conf = json!({"EnableAnonymous": true, "Doorward": {"guards": guards}});
     let of_all =
         json!([{"match": "/checked", "user_in": "basic", "failed_status": [403], "succeeded_status": [200]}]);
-    let proxy = with_lockout(TestProxy::in_front_of(&portal), 3)
+    let proxy = TestProxy::in_front_of(&portal)
+        .accounts()
+        .lockout(3)
         .setting("guard", of_all)
         .generic(&[("/open", "open"), ("/checked", "open")])
         .tenant("carbon.super", &conf)

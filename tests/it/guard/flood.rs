@@ -4,8 +4,7 @@ use serde_json::json;
 
 use super::{FORM, basic};
 use crate::support::{
-    Portal, Reply, TestProxy, accounts::with_lockout, double::Received, eventually, proxy::TestProxyBuilder,
-    request::RequestBuilder,
+    Portal, Reply, TestProxy, double::Received, eventually, proxy::TestProxyBuilder, request::RequestBuilder,
 };
 
 const GREEDY: &str = "192.0.2.1";
@@ -39,7 +38,7 @@ fn guarded(portal: &Portal) -> TestProxyBuilder {
         {"match": "/otp", "user_in": "form", "require_name": false, "failed_redirect": ["/otp?error*"],
             "succeeded_redirect": ["/home*"]},
     ]);
-    with_lockout(TestProxy::in_front_of(portal), 5).generic(&[("/**", "open")]).setting("guard", guards)
+    TestProxy::in_front_of(portal).accounts().lockout(5).generic(&[("/**", "open")]).setting("guard", guards)
 }
 
 /// A sign-in with a name, or a portal session, that nothing else has.

@@ -3,10 +3,7 @@
 use serde_json::json;
 
 use super::{RIGHT, basic, form, grant, guarded, guarding, in_parallel, portal, times};
-use crate::support::{
-    Portal, Reply, TestProxy,
-    accounts::{with_lockout, with_lockout_in},
-};
+use crate::support::{Portal, Reply, TestProxy};
 
 #[test]
 fn attack_random_name_flood_locks_other_names() {
@@ -72,7 +69,7 @@ fn right_passwords_at_once_all_reach_the_portal() {
 fn attack_fifty_guesses_at_two_replicas_are_five() {
     let portal = portal().start();
     let here = guarded(&portal).start();
-    let there = guarding(with_lockout_in(TestProxy::in_front_of(&portal), here.folder(), 5)).start();
+    let there = guarding(TestProxy::in_front_of(&portal).accounts_in(here.folder()).lockout(5)).start();
     in_parallel(50, |turn| {
         form(if turn % 2 == 0 { &here } else { &there }, "/login", "alex", &turn.to_string()).send()
     });
@@ -109,7 +106,8 @@ fn attack_response_that_hides_the_failure_marker() {
     let guard = json!([
         {"match": "/login", "user_in": "form", "succeeded_status": [200, 206], "failed_body": ["Wrong"]},
     ]);
-    let proxy = with_lockout(TestProxy::in_front_of(&portal), 5).generic(&[]).setting("guard", guard).start();
+    let proxy =
+        TestProxy::in_front_of(&portal).accounts().lockout(5).generic(&[]).setting("guard", guard).start();
     let padding = "x".repeat(20_000);
     for (user, how, header) in [
         ("a", "", ("accept-language", "de")),

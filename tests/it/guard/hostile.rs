@@ -3,14 +3,12 @@
 use serde_json::{Value, json};
 
 use super::{FORM, RIGHT, form, guarded, portal, times};
-use crate::support::{
-    Portal, Reply, TestProxy,
-    accounts::{TestStore, with_lockout},
-    double::Received,
-};
+use crate::support::{Portal, Reply, TestAccounts, TestProxy, double::Received};
 
 fn guard_of_login(portal: &Portal, guard: &Value) -> TestProxy {
-    with_lockout(TestProxy::in_front_of(portal), 5)
+    TestProxy::in_front_of(portal)
+        .accounts()
+        .lockout(5)
         .generic(&[("/**", "open")])
         .setting("guard", json!([guard]))
         .start()
@@ -196,8 +194,8 @@ fn attack_an_own_session_of_doorward_with_the_victims_name() {
         .start();
     let guard = json!({"match": "/login", "user_in": "form", "succeeded_redirect": ["/home*"]});
     let proxy = guard_of_login(&portal, &guard);
-    let store = TestStore::of(proxy.folder());
-    let session = store.session(&store.account("carbon.super", "mallory"));
+    let accounts = TestAccounts::of(&proxy);
+    let session = accounts.session_of("carbon.super", "mallory");
     for turn in 0..100 {
         let ask = form(&proxy, "/login", "alex", &turn.to_string());
         if turn % 5 == 4 { ask.cookie("doorward_session", &session) } else { ask }.send();

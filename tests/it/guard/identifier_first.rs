@@ -8,7 +8,7 @@ use std::{
 use serde_json::{Value, json};
 
 use super::{FORM, RIGHT, times};
-use crate::support::{Portal, Reply, TestProxy, accounts::with_lockout, answer::Answer, double::Received};
+use crate::support::{Portal, Reply, TestProxy, answer::Answer, double::Received};
 
 /// The portal remembers the name of a session, and checks the password of that name, whatever else is sent. A name of digits is refused, and
 /// the session keeps the one before.
@@ -51,7 +51,9 @@ fn guards() -> Value {
 }
 
 fn proxy(portal: &Portal) -> TestProxy {
-    with_lockout(TestProxy::in_front_of(portal), 5)
+    TestProxy::in_front_of(portal)
+        .accounts()
+        .lockout(5)
         .generic(&[("/**", "open")])
         .setting("guard", guards())
         .start()
@@ -171,7 +173,9 @@ fn ask_from(proxy: &TestProxy, client: &str, path: &str, (session, body): (&str,
 #[test]
 fn attack_junk_sessions_evict_the_name_of_the_victim() {
     let portal = portal();
-    let proxy = with_lockout(TestProxy::in_front_of(&portal), 5)
+    let proxy = TestProxy::in_front_of(&portal)
+        .accounts()
+        .lockout(5)
         .generic(&[("/**", "open")])
         .setting("guard", guards())
         .trusting("127.0.0.0/8")
@@ -235,7 +239,9 @@ fn attack_sessions_whose_names_were_forgotten() {
 fn attack_one_forgotten_session_from_many_networks() {
     let portal = portal();
     let start = || {
-        with_lockout(TestProxy::in_front_of(&portal), 3)
+        TestProxy::in_front_of(&portal)
+            .accounts()
+            .lockout(3)
             .generic(&[("/**", "open")])
             .setting("guard", guards())
             .trusting("127.0.0.0/8")

@@ -4,19 +4,20 @@ use doorward::internals::domain::account::Account;
 use serde_json::json;
 
 use super::{RIGHT, basic, form, grant, guarded, portal, times};
-use crate::support::{accounts::TestStore, answer::Answer};
+use crate::support::{accounts::TestAccounts, answer::Answer};
 
 /// An account of Doorward's by its name: an account that an administrator closed is refused at the portal's sign-in as well.
 #[test]
 fn disabled_or_locked_account_is_rejected_before_the_portal() {
     let portal = portal().start();
     let proxy = guarded(&portal).start();
-    let store = TestStore::of(proxy.folder());
-    for (name, close) in [("alex", TestStore::disable as fn(&TestStore, &Account)), ("bob", TestStore::lock)]
+    let accounts = TestAccounts::of(&proxy);
+    for (name, close) in
+        [("alex", TestAccounts::disable as fn(&TestAccounts, &Account)), ("bob", TestAccounts::lock)]
     {
-        let account = store.account("carbon.super", name);
+        let account = accounts.add_without_password("carbon.super", name);
         assert_eq!(form(&proxy, "/login", name, RIGHT).send().location(), "/home");
-        close(&store, &account);
+        close(&accounts, &account);
         portal.clear_received();
         for spelling in
             [name.to_owned(), format!("{}%40carbon.super", name.to_uppercase()), format!("PRIMARY/{name}")]
@@ -33,9 +34,9 @@ fn disabled_or_locked_account_is_rejected_before_the_portal() {
 fn attack_account_enumeration_by_the_refusal_at_the_guard() {
     let portal = portal().start();
     let proxy = guarded(&portal).start();
-    let store = TestStore::of(proxy.folder());
-    store.lock(&store.account("carbon.super", "locked"));
-    store.disable(&store.account("carbon.super", "disabled"));
+    let accounts = TestAccounts::of(&proxy);
+    accounts.lock(&accounts.add_without_password("carbon.super", "locked"));
+    accounts.disable(&accounts.add_without_password("carbon.super", "disabled"));
     times(5, |_| form(&proxy, "/login", "no-such-user", "wrong").send());
     let sign_ins: [&dyn Fn(&str) -> Answer; 5] = [
         &|name| form(&proxy, "/login", name, "wrong").send(),

@@ -21,7 +21,6 @@ use serde_json::{Value, json};
 
 use crate::support::{
     Portal, Reply, TestProxy,
-    accounts::with_lockout,
     answer::Answer,
     double::Received,
     portal::PortalBuilder,
@@ -81,7 +80,7 @@ fn guards() -> Value {
 }
 
 fn guarded(portal: &Portal) -> TestProxyBuilder {
-    guarding(with_lockout(TestProxy::in_front_of(portal), 5))
+    guarding(TestProxy::in_front_of(portal).accounts().lockout(5))
 }
 
 fn guarding(proxy: TestProxyBuilder) -> TestProxyBuilder {

@@ -3,10 +3,7 @@
 use serde_json::json;
 
 use super::{FORM, RIGHT, basic, form, guarded, portal, times, times_of};
-use crate::support::{
-    TestProxy,
-    accounts::{TestStore, with_lockout},
-};
+use crate::support::{TestAccounts, TestProxy};
 
 /// One answer cannot speak for two names, nor for two passwords of one.
 #[test]
@@ -128,7 +125,9 @@ fn tenant_guard_counts_only_its_own_users() {
     let own = json!({"EnableAnonymous": true, "Doorward": {"guards": [
         {"match": "/marked", "user_in": "form", "failed_body": ["Wrong"], "succeeded_body": ["Welcome"]},
     ]}});
-    let proxy = with_lockout(TestProxy::in_front_of(&portal), 5)
+    let proxy = TestProxy::in_front_of(&portal)
+        .accounts()
+        .lockout(5)
         .generic(&[])
         .tenant("acme.com", &own)
         .tenant("beta.com", &json!({"EnableAnonymous": true}))
@@ -174,8 +173,8 @@ fn attack_new_counter_for_every_accent() {
     }
     assert_eq!(portal.received().len(), 5);
     // an account of ours cannot be bypassed by it
-    let store = TestStore::of(proxy.folder());
-    store.disable(&store.account("carbon.super", "bob"));
+    let accounts = TestAccounts::of(&proxy);
+    accounts.disable(&accounts.add_without_password("carbon.super", "bob"));
     portal.clear_received();
     let answer = form(&proxy, "/login", "b%C3%B6b", RIGHT).send();
     assert_eq!((answer.status, portal.received_nothing()), (401, true));

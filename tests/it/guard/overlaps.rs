@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{FORM, RIGHT, times};
-use crate::support::{Portal, Reply, TestProxy, accounts::with_lockout, answer::Answer};
+use crate::support::{Portal, Reply, TestProxy, answer::Answer};
 
 /// A page with redirects, and an API with statuses below it.
 fn portal() -> Portal {
@@ -24,7 +24,9 @@ fn proxy(portal: &Portal) -> TestProxy {
         {"match": "/login.php", "user_in": "form", "failed_redirect": ["/login.php?error*"]},
         {"match": "/login.php/api", "user_in": "form", "succeeded_status": [204]},
     ]);
-    with_lockout(TestProxy::in_front_of(portal), 5)
+    TestProxy::in_front_of(portal)
+        .accounts()
+        .lockout(5)
         .generic(&[("/**", "open")])
         .setting("guard", guards)
         .start()

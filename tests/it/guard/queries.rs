@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{FORM, times_of};
-use crate::support::{Portal, Reply, TestProxy, accounts::with_lockout, double::Received};
+use crate::support::{Portal, Reply, TestProxy, double::Received};
 
 const CODE: &str = "424242";
 const MAX_ATTEMPTS: usize = 3;
@@ -29,7 +29,9 @@ fn proxy(portal: &Portal, more: &Value) -> TestProxy {
     for (key, value) in more.as_object().unwrap() {
         guard[key] = value.clone();
     }
-    with_lockout(TestProxy::in_front_of(portal), u32::try_from(MAX_ATTEMPTS).unwrap())
+    TestProxy::in_front_of(portal)
+        .accounts()
+        .lockout(u32::try_from(MAX_ATTEMPTS).unwrap())
         .generic(&[("/**", "open")])
         .setting("guard", json!([guard]))
         .start()

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::FORM;
-use crate::support::{Portal, Reply, TestProxy, accounts::with_lockout, proxy::TestProxyBuilder};
+use crate::support::{Portal, Reply, TestProxy, proxy::TestProxyBuilder};
 
 const CODE: &str = "424242";
 const MAX_ATTEMPTS: usize = 2;
@@ -26,7 +26,9 @@ fn proxy(portal: &Portal, carrier: Option<&str>) -> TestProxyBuilder {
     if let Some(carrier) = carrier {
         guard["name_from"] = json!(carrier);
     }
-    with_lockout(TestProxy::in_front_of(portal), u32::try_from(MAX_ATTEMPTS).unwrap())
+    TestProxy::in_front_of(portal)
+        .accounts()
+        .lockout(u32::try_from(MAX_ATTEMPTS).unwrap())
         .generic(&[("/**", "open")])
         .setting("guard", json!([guard]))
         .trusting("127.0.0.0/8")

@@ -1,16 +1,16 @@
 //! Names that a portal may take for the same one.
 
 use super::{RIGHT, form, guarded, portal, times};
-use crate::support::accounts::TestStore;
+use crate::support::TestAccounts;
 
 /// Attack: names that a database could treat as equal share one counter, whether or not we have such an account.
 #[test]
 fn attack_new_counter_for_names_a_database_equates() {
     let portal = portal().start();
     let proxy = guarded(&portal).start();
-    let store = TestStore::of(proxy.folder());
-    store.account("carbon.super", "élodie");
-    store.account("carbon.super", "x");
+    let accounts = TestAccounts::of(&proxy);
+    accounts.add_without_password("carbon.super", "élodie");
+    accounts.add_without_password("carbon.super", "x");
     for spellings in [
         &["%C3%A9lodie", "elodie", "%C3%89LODIE", "el%C3%B6die"][..],
         // ß is s to one collation and ss to another, ü is u, ue or y

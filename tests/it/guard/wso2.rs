@@ -4,10 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 
-use crate::support::{
-    Portal, Reply, TestProxy, accounts::with_lockout, answer::Answer, double::Received,
-    proxy::TestProxyBuilder,
-};
+use crate::support::{Portal, Reply, TestProxy, answer::Answer, double::Received, proxy::TestProxyBuilder};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 const RIGHT: &str = "correct horse";
@@ -68,7 +65,7 @@ fn recipe(document: &str) -> Value {
 
 /// WSO2's profile, with nothing but the recipe.
 fn guarded(portal: &Portal, document: &str) -> TestProxyBuilder {
-    with_lockout(TestProxy::in_front_of(portal), 5).setting("guard", recipe(document))
+    TestProxy::in_front_of(portal).accounts().lockout(5).setting("guard", recipe(document))
 }
 
 fn sign_in(proxy: &TestProxy, user: &str, password: &str) -> Answer {

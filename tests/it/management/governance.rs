@@ -206,7 +206,7 @@ fn values_are_stored_and_shared_between_replicas() {
     let fixture = ManagementFixture::start();
     fixture.send("PATCH", &history_path(OF_ACME), &update(&[("passwordHistory.count", "7")]));
     let portal = crate::support::Portal::answering("").start();
-    let file = fixture.proxy.home().join("people.db").display().to_string();
+    let file = fixture.proxy.folder().join("doorward.db").display().to_string();
     let second = crate::support::TestProxy::in_front_of(&portal)
         .management()
         .setting("accounts.store_url", format!("sqlite:{file}"))

@@ -189,7 +189,7 @@ fn concurrent_reads_never_see_a_partial_change() {
 fn failed_store_write_returns_500() {
     let fixture = ManagementFixture::start();
     let connectors = format!("{GOVERNANCE}/{PASSWORD_POLICIES}/connectors");
-    sql(fixture.proxy.home(), "DROP TABLE governance");
+    sql(fixture.proxy.folder(), "DROP TABLE governance");
     let patch = update(&[("passwordHistory.count", "7")]);
     refused(&fixture.send("PATCH", &format!("{connectors}/{HISTORY}"), &patch), 500, "IDG-50004");
     let names = json!({"properties": ["passwordHistory.count"]});
@@ -201,7 +201,7 @@ fn failed_store_write_returns_500() {
 
 /// The newest first.
 fn records(home: &Path) -> Vec<AuditRecord> {
-    let location = StoreLocation::Sqlite(home.join("people.db"));
+    let location = StoreLocation::Sqlite(home.join("doorward.db"));
     Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
         let store = Store::open(&Settings { location, max_connections: 1 }).await.unwrap();
         store.audit().list(None, AuditPage { before: None, limit: 10 }).await.unwrap()
@@ -223,7 +223,7 @@ fn attack_disconnect_to_avoid_the_audit_record() {
     folder.unlock().unwrap();
     eventually(|| !fixture.proxy.allows_anonymous("acme.com"));
     eventually(|| {
-        records(fixture.proxy.home()).iter().any(|record| record.action == "tenant-config.replace")
+        records(fixture.proxy.folder()).iter().any(|record| record.action == "tenant-config.replace")
     });
 }
 
@@ -231,7 +231,7 @@ fn attack_disconnect_to_avoid_the_audit_record() {
 fn tenant_file_is_unchanged_if_the_audit_fails() {
     let fixture = ManagementFixture::start();
     let file = "/t/acme.com/api/am/admin/v4/tenant-config";
-    sql(fixture.proxy.home(), "DROP TABLE audit");
+    sql(fixture.proxy.folder(), "DROP TABLE audit");
     assert_eq!(fixture.send("PUT", file, &json!({"EnableAnonymous": false})).status, 503);
     assert_eq!(fixture.get(file).text(), "{}");
     assert!(fixture.proxy.allows_anonymous("acme.com"));
@@ -243,7 +243,7 @@ fn audit_lists_each_changed_value_of_a_tenant_file() {
     let file = "/t/acme.com/api/am/admin/v4/tenant-config";
     let text = json!({"EnableAnonymous": false, "Mail": {"password": "s3cret"}});
     assert_eq!(fixture.send("PUT", file, &text).status, 200);
-    let entries = records(fixture.proxy.home()).into_iter().rev().map(|record| {
+    let entries = records(fixture.proxy.folder()).into_iter().rev().map(|record| {
         let side = |side: Option<String>| side.unwrap_or_else(|| "-".to_owned());
         format!("{} {} > {}", record.target, side(record.before), side(record.after))
     });
@@ -255,7 +255,7 @@ fn audit_lists_each_changed_value_of_a_tenant_file() {
 }
 
 fn sql(home: &Path, statement: &'static str) {
-    let url = format!("sqlite:{}", home.join("people.db").display());
+    let url = format!("sqlite:{}", home.join("doorward.db").display());
     Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
         let mut connection = SqliteConnection::connect(&url).await.unwrap();
         sqlx::query(statement).execute(&mut connection).await.unwrap();
@@ -273,7 +273,7 @@ fn attack_a_tenants_own_issuer_signs_as_the_administrator() {
     let change = update(&[("passwordHistory.count", "7")]);
     eventually(|| fixture.ask("PATCH", &at).bearer(&token).json(&change).send().status == 200);
     let shown = format!("admin@acme.com (token of the tenant's own {})", idp.issuer());
-    assert_eq!(records(fixture.proxy.home())[0].actor, shown);
+    assert_eq!(records(fixture.proxy.folder())[0].actor, shown);
 }
 
 #[test]
@@ -285,7 +285,7 @@ fn audit_records_actor_time_address_and_values() {
     fixture.send("PUT", "/t/acme.com/api/am/admin/v4/tenant-config", &json!({"EnableAnonymous": false}));
     // a refused change has no effect and is not in the change feed
     fixture.send("PATCH", &at, &update(&[("passwordHistory.count", "many")]));
-    let records = records(fixture.proxy.home());
+    let records = records(fixture.proxy.folder());
     let [value, file, count] = &records[..] else { panic!("{records:#?}") };
     assert_eq!(
         (count.action.as_str(), count.target.as_str()),

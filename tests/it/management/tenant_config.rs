@@ -111,7 +111,7 @@ fn rejects_what_doorward_check_rejects() {
         let message = answer.json()["description"].as_str().unwrap_or_default().to_owned();
         assert_eq!(answer.status, 400, "{ours}: {}", answer.text());
         assert!(message.contains(output), "{ours}: {message}");
-        let home = fixture.proxy.home().to_str().unwrap();
+        let home = fixture.proxy.folder().to_str().unwrap();
         assert!(!message.contains("tenant-conf.json") && !message.contains(home), "{message}");
         assert!(!message.contains("beta.com"), "{message}");
     }

@@ -8,10 +8,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::support::{
-    Portal, Reply, TestProxy, accounts::with_lockout, eventually, eventually::throughout,
-    proxy::TestProxyBuilder,
-};
+use crate::support::{Portal, Reply, TestProxy, eventually, eventually::throughout, proxy::TestProxyBuilder};
 
 /// The paths of the requests a log has.
 fn logged(file: &Path) -> Vec<String> {
@@ -98,7 +95,9 @@ fn the_reason_names_the_total_that_caused_a_503() {
 fn sign_in_over_the_client_limit_is_logged_with_its_reason() {
     let (portal, logs) = (Portal::answering("").start(), tempfile::tempdir().unwrap());
     let log = logs.path().join("access.log");
-    let proxy = with_lockout(TestProxy::in_front_of(&portal), 100)
+    let proxy = TestProxy::in_front_of(&portal)
+        .accounts()
+        .lockout(100)
         .generic(&[("/**", "open")])
         .setting("accounts.hash_memory", 65536)
         .setting("accounts.hash_iterations", 3)

@@ -3,7 +3,7 @@
 use doorward::internals::domain::account::Account;
 
 use crate::support::{
-    Binary, Portal, Reply, TestProxy, browser::TestAccounts, proxy::TestProxyBuilder, request::RequestBuilder,
+    Binary, Portal, Reply, TestAccounts, TestProxy, proxy::TestProxyBuilder, request::RequestBuilder,
 };
 
 const RIGHT: &str = "correct horse battery";

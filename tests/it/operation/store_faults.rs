@@ -114,7 +114,7 @@ fn an_io_error_of_the_database_is_reported_and_needs_no_restart() {
     assert_eq!(known.sign_in("carbon.super", "alex", RIGHT).status, 303);
     // SQLite does not restart a write-ahead log that has a reader
     let _reader = connection(&binary, "SELECT * FROM change_clock");
-    let log = std::fs::metadata(binary.folder().join("people.db-wal")).unwrap().len();
+    let log = std::fs::metadata(binary.folder().join("doorward.db-wal")).unwrap().len();
     binary.limit_file_size(Some(log));
     within(Duration::from_secs(5), || sign_in() == 503);
     let reported = "store: cannot write: disk I/O error";
@@ -155,12 +155,12 @@ fn nothing_is_acknowledged_into_a_store_that_was_removed() {
     let binary = proxy.serve();
     let sign_in = || binary.browser().sign_in("carbon.super", "alex", RIGHT).status;
     assert_eq!(sign_in(), 303);
-    let (file, away) = (binary.folder().join("people.db"), binary.folder().join("away.db"));
+    let (file, away) = (binary.folder().join("doorward.db"), binary.folder().join("away.db"));
     std::fs::rename(&file, &away).unwrap();
     assert_eq!(sign_in(), 503, "at once");
     within(Duration::from_secs(3), || binary.admin("/readyz").status == 503);
     let ready = binary.admin("/readyz").text();
-    assert!(ready.contains("store: lost: ") && ready.contains("people.db was removed"), "{ready}");
+    assert!(ready.contains("store: lost: ") && ready.contains("doorward.db was removed"), "{ready}");
     std::fs::rename(&away, &file).unwrap();
     within(Duration::from_secs(3), || binary.admin("/readyz").status == 200);
     assert_eq!(sign_in(), 303, "it is the same file");
@@ -171,12 +171,12 @@ fn start_fails_if_the_store_was_lost() {
     let portal = Portal::answering("portal").start();
     let proxy = TestProxy::in_front_of(&portal).generic(&[("/**", "signed-in")]).accounts();
     TestAccounts::in_folder(proxy.folder()).close();
-    std::fs::write(proxy.folder().join("people.db"), "").unwrap();
+    std::fs::write(proxy.folder().join("doorward.db"), "").unwrap();
     let (file, folder) = proxy.write();
     let output = doorward(["serve", "--config", &file.display().to_string()]);
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && error.contains("missing or empty"), "{error}");
-    assert!(error.contains(".people.db.in-use"), "the remedy: {error}");
+    assert!(error.contains(".doorward.db.in-use"), "the remedy: {error}");
     drop(folder);
 }
 
@@ -192,7 +192,7 @@ fn with_alex() -> (Binary, Portal) {
 /// Opens another connection to the binary's database and runs this statement.
 fn connection(binary: &Binary, statement: &'static str) -> AnyConnection {
     sqlx::any::install_default_drivers();
-    let url = format!("sqlite:{}", binary.folder().join("people.db").display());
+    let url = format!("sqlite:{}", binary.folder().join("doorward.db").display());
     block_on(async {
         let mut connection = AnyConnection::connect(&url).await.unwrap();
         sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();

@@ -1,15 +1,17 @@
-//! Proxies with accounts: a store of their own, or one shared store.
+//! The account fixture: accounts, sessions and locks, written to a proxy's store by another process.
 
-use std::{cell::Cell, path::Path, time::Duration};
+use std::{path::Path, time::Duration};
 
 use doorward::internals::{
+    account::hashing::{Argon2Cost, HashMetrics, Password, PasswordHasher},
     clock::Clock,
-    config::model::{self, StoreLocation},
+    config::model::{StoreLocation, StoreSettings},
     domain::{
         account::{
-            Account, AccountId, AdminLock, LockedReason, LoginAttributes, LoginName, NewAccount,
-            StoredPassword,
+            Account, AccountId, AdminLock, LockedReason, LoginAttributes, LoginName, NewAccount, PRIMARY,
+            StoredPassword, UserProfile,
         },
+        lockout::{Counter, CounterKey, LoginSubject},
         session::Session,
         tenant::TenantId,
         time::Timestamp,
@@ -19,58 +21,130 @@ use doorward::internals::{
 };
 use tokio::runtime::{Builder, Runtime};
 
-use super::proxy::TestProxyBuilder;
+use super::{TestProxy, proxy::TestProxyBuilder};
 
-/// With accounts, and a lock after so many wrong passwords.
-pub fn with_lockout(proxy: TestProxyBuilder, max_attempts: u32) -> TestProxyBuilder {
-    let folder = proxy.folder().to_owned();
-    with_lockout_in(proxy, &folder, max_attempts)
-}
+/// Hashing as cheap as it may be.
+const MEMORY: u32 = 8192;
+/// The store in the folder of a proxy.
+const FILE: &str = "doorward.db";
 
-/// As `with_lock`, with the store of another proxy.
-pub fn with_lockout_in(proxy: TestProxyBuilder, folder: &Path, max_attempts: u32) -> TestProxyBuilder {
-    with_store_in(proxy, folder)
-        .setting("account_lock.enabled", true)
-        .setting("account_lock.max_attempts", max_attempts)
-}
-
-/// With accounts in this folder.
-pub fn with_store_in(proxy: TestProxyBuilder, folder: &Path) -> TestProxyBuilder {
-    proxy
-        .setting("accounts.enabled", true)
-        .setting("accounts.store_url", format!("sqlite:{}", folder.join("doorward.db").display()))
-        .setting("accounts.hash_memory", 8192)
-        .setting("accounts.hash_iterations", 1)
-}
-
-/// The store as another Doorward has it, or a command beside it.
-pub struct TestStore {
-    store: Store,
-    signer: CookieSigner,
-    runtime: Runtime,
-    last_number: Cell<u8>,
-}
-
-impl TestStore {
-    pub fn of(folder: &Path) -> Self {
-        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-        let settings = model::StoreSettings {
-            location: StoreLocation::parse("sqlite:doorward.db", folder).unwrap(),
-            max_connections: 2,
-        };
-        let store = runtime.block_on(Store::open(&settings)).unwrap();
-        let key = runtime.block_on(store.secret(CookieSigner::SECRET_NAME, [0; 32])).unwrap();
-        Self { store, signer: CookieSigner::new(&key), runtime, last_number: Cell::new(0) }
+impl TestProxyBuilder {
+    /// Accounts are on, and users sign in at Doorward's own page.
+    pub fn accounts(self) -> Self {
+        let folder = self.folder().to_owned();
+        self.accounts_in(&folder)
     }
 
-    pub fn account(&self, tenant: &str, name: &str) -> Account {
-        let new = NewAccount::new(
-            AccountId::from_bytes([self.number(); 16]),
-            TenantId::parse(tenant).unwrap(),
-            name,
-            StoredPassword::unusable(),
-        );
-        self.runtime.block_on(self.store.accounts().create(&new, now())).unwrap()
+    /// With the store of another proxy.
+    pub fn accounts_in(self, folder: &Path) -> Self {
+        self.setting("accounts.enabled", true)
+            .setting("accounts.store_url", format!("sqlite:{}", folder.join(FILE).display()))
+            .setting("accounts.hash_memory", MEMORY)
+            .setting("accounts.hash_iterations", 1)
+    }
+
+    /// Locks an account after so many wrong passwords.
+    pub fn lockout(self, max_attempts: u32) -> Self {
+        self.setting("account_lock.enabled", true).setting("account_lock.max_attempts", max_attempts)
+    }
+}
+
+/// The store of a proxy as another Doorward has it, or a command beside it.
+pub struct TestAccounts {
+    runtime: Runtime,
+    store: Store,
+    hasher: PasswordHasher,
+}
+
+impl TestAccounts {
+    pub fn of(proxy: &TestProxy) -> Self {
+        let url = proxy.configuration.get("accounts.store_url").as_str().unwrap();
+        Self::at(StoreLocation::parse(url, proxy.folder()).unwrap())
+    }
+
+    /// For a proxy that has not started yet.
+    pub fn in_folder(folder: &Path) -> Self {
+        Self::at(StoreLocation::Sqlite(folder.join(FILE)))
+    }
+
+    fn at(location: StoreLocation) -> Self {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let settings = StoreSettings { location, max_connections: 2 };
+        let store = runtime.block_on(Store::open(&settings)).unwrap();
+        let cost = Argon2Cost { memory_kib: MEMORY, iterations: 1, parallelism: 1 };
+        Self { runtime, store, hasher: PasswordHasher::new(cost, 1, 100, HashMetrics::default()).unwrap() }
+    }
+
+    pub fn close(self) {
+        self.runtime.block_on(self.store.close());
+    }
+
+    /// Wrong passwords as they are counted.
+    pub fn counter(&self, account: &Account) -> Counter {
+        let key = CounterKey::of(account.tenant.clone(), LoginSubject::Account(account.id.clone()));
+        self.runtime.block_on(self.store.counters().read(&[key])).unwrap()[0].1
+    }
+
+    pub fn add(&self, tenant: &str, username: &str, password: &str) -> Account {
+        self.add_with(tenant, username, password, |_| {})
+    }
+
+    /// With something changed about the account before it is made. The password is as old as can be.
+    pub fn add_with(
+        &self,
+        tenant: &str,
+        username: &str,
+        password: &str,
+        change: impl FnOnce(&mut NewAccount),
+    ) -> Account {
+        self.add_at(Timestamp::from_millis(1), tenant, username, password, change)
+    }
+
+    pub fn add_at(
+        &self,
+        now: Timestamp,
+        tenant: &str,
+        username: &str,
+        password: &str,
+        change: impl FnOnce(&mut NewAccount),
+    ) -> Account {
+        let hash = self.runtime.block_on(self.hasher.hash(&Password::new(password))).unwrap();
+        self.create(now, tenant, username, |account| {
+            account.password = StoredPassword::new(hash);
+            change(account);
+        })
+    }
+
+    /// For tests that sign in by `session` only.
+    pub fn add_without_password(&self, tenant: &str, username: &str) -> Account {
+        self.create(now(), tenant, username, |account| {
+            account.profile = UserProfile::default()
+        })
+    }
+
+    fn create(
+        &self,
+        now: Timestamp,
+        tenant: &str,
+        username: &str,
+        change: impl FnOnce(&mut NewAccount),
+    ) -> Account {
+        let mut account = NewAccount {
+            id: AccountId::from_bytes(fastrand::u128(..).to_be_bytes()),
+            tenant: TenantId::parse(tenant).unwrap(),
+            user_store: PRIMARY.to_owned(),
+            username: username.to_owned(),
+            password: StoredPassword::unusable(),
+            must_change_password: false,
+            disabled: false,
+            admin_lock: None,
+            profile: UserProfile {
+                email: Some(format!("{username}@mail.example")),
+                ..UserProfile::default()
+            },
+        };
+        change(&mut account);
+        self.runtime.block_on(self.store.accounts().create(&account, now)).unwrap()
     }
 
     /// An account that another replica has made.
@@ -83,13 +157,20 @@ impl TestStore {
             .account
     }
 
+    /// The value of the cookie of a new session, of a new account.
+    pub fn session_of(&self, tenant: &str, username: &str) -> String {
+        self.session(&self.add_without_password(tenant, username))
+    }
+
     /// The value of the cookie of a new session.
     pub fn session(&self, account: &Account) -> String {
         self.session_with(account, Duration::from_hours(8), Duration::from_mins(30))
     }
 
     pub fn session_with(&self, account: &Account, lifetime: Duration, idle: Duration) -> String {
-        let (secret, now) = (self.signer.sign(&[self.number(); 24]), now());
+        let key = self.runtime.block_on(self.store.secret(CookieSigner::SECRET_NAME, [0; 32])).unwrap();
+        let random = std::array::from_fn(|_| fastrand::u8(..));
+        let (secret, now) = (CookieSigner::new(&key).sign(&random), now());
         let session = Session {
             hash: hash_of(&secret),
             account: account.id.clone(),
@@ -125,11 +206,6 @@ impl TestStore {
         let lock = AdminLock { reason: LockedReason::AdminInitiated, since: now() };
         let locking = self.store.accounts().set_admin_lock(&account.id, Some(lock), now());
         assert!(self.runtime.block_on(locking).unwrap());
-    }
-
-    fn number(&self) -> u8 {
-        self.last_number.set(self.last_number.get() + 1);
-        self.last_number.get()
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::{binary::Binary, browser::TestAccounts, proxy::TestProxyBuilder};
+use super::{accounts::TestAccounts, binary::Binary, proxy::TestProxyBuilder};
 
 const MOUNT: &str = "image";
 
@@ -38,7 +38,7 @@ impl TestProxyBuilder {
         if !is_formatted || !mounting(&file, &home.join(MOUNT)).arg("true").output().ok()?.status.success() {
             return None;
         }
-        let proxy = self.setting("accounts.store_url", format!("sqlite:{MOUNT}/people.db"));
+        let proxy = self.setting("accounts.store_url", format!("sqlite:{MOUNT}/doorward.db"));
         let (configuration, home) = proxy.write();
         let image = Image { home: Arc::new(home), file, configuration };
         Some((image.serve(&image.file), image))

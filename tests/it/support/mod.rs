@@ -30,8 +30,8 @@ pub mod small_disk;
 pub mod tenant_files;
 pub mod wire;
 
+pub use accounts::TestAccounts;
 pub use binary::Binary;
-pub use browser::TestAccounts;
 pub use eventually::eventually;
 pub use idp::Idp;
 pub use jar::Jar;

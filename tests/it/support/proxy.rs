@@ -101,7 +101,7 @@ impl TestProxy {
         )
     }
 
-    /// Where `deployment.toml` is.
+    /// The folder of `deployment.toml` and of the certificates.
     pub fn folder(&self) -> &std::path::Path {
         self.dir.path()
     }
@@ -123,11 +123,6 @@ impl TestProxy {
     /// Replaces `deployment.toml` by this text.
     pub fn replace_deployment(&self, text: &str) {
         std::fs::write(self.dir.path().join("deployment.toml"), text).unwrap();
-    }
-
-    /// The folder of `deployment.toml` and of the certificates.
-    pub fn home(&self) -> &std::path::Path {
-        self.dir.path()
     }
 
     /// The certificate a new TLS connection is shown, DER.

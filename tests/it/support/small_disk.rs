@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{binary::Binary, browser::TestAccounts, proxy::TestProxyBuilder};
+use super::{accounts::TestAccounts, binary::Binary, proxy::TestProxyBuilder};
 
 const MOUNT: &str = "small";
 
@@ -33,7 +33,7 @@ impl TestProxyBuilder {
         let accounts = TestAccounts::in_folder(&source);
         prepare(&accounts);
         accounts.close();
-        let proxy = self.setting("accounts.store_url", format!("sqlite:{MOUNT}/people.db"));
+        let proxy = self.setting("accounts.store_url", format!("sqlite:{MOUNT}/doorward.db"));
         let (file, home) = proxy.write();
         let script = format!(
             "mount -t tmpfs -o size={size} tmpfs '{mount}' && cp '{source}'/* '{mount}' && exec \"$@\"",

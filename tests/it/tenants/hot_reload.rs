@@ -160,9 +160,9 @@ fn renewed_certificate_applies_to_new_connections_only() {
     assert_eq!(old.answer("GET").unwrap().text(), "hello");
     let renewed = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     // two files: between the two writes they do not fit, and the old certificate stays
-    std::fs::write(proxy.home().join("cert.pem"), renewed.cert.pem()).unwrap();
+    std::fs::write(proxy.folder().join("cert.pem"), renewed.cert.pem()).unwrap();
     throughout(RELOAD_LIMIT, || shown() == before);
-    std::fs::write(proxy.home().join("key.pem"), renewed.signing_key.serialize_pem()).unwrap();
+    std::fs::write(proxy.folder().join("key.pem"), renewed.signing_key.serialize_pem()).unwrap();
     within(RELOAD_LIMIT, || shown() == renewed.cert.der().as_ref());
     let again = old.write("GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").answer("GET");
     assert_eq!(again.unwrap().text(), "hello");
