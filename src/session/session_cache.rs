@@ -201,11 +201,8 @@ pub(super) mod tests {
     async fn a_known_session_costs_no_store_access() {
         let (cache, store) = (SessionCache::new(), CountingStore::default());
         for _ in 0..3 {
-            let live = cache
-                .find(&hash(1), START, store.answer(Ok(Some(stored(1, START)))))
-                .await
-                .unwrap()
-                .unwrap();
+            let live =
+                cache.find(&hash(1), START, store.answer(Ok(Some(stored(1, START))))).await.unwrap().unwrap();
             assert_eq!((live.user.name.as_str(), live.user.display_name.as_deref()), ("alex", Some("Alex")));
         }
         assert_eq!(store.calls(), 1);

@@ -2,7 +2,8 @@
 
 use doorward::internals::session::{CookieSecret, NewSession, hash_of};
 
-use super::{ALICE_ADDRESS, RIGHT, START, TestDeployment, TestServices, actor};
+use super::{ALICE_ADDRESS, RIGHT, START, TestDeployment, TestServices};
+use crate::support::actors::operator;
 use doorward::internals::{
     account::{CreateAccountError, NewUser, hashing::Password},
     domain::account::Account,
@@ -30,19 +31,19 @@ fn locking_or_disabling_an_account_ends_its_sessions() {
     TestDeployment::with_lockout().run(async |services| {
         let alex = services.add("alex").await;
         let session = begin(&services, &alex).await;
-        services.accounts.administration.lock(&alex, &actor(), START).await.unwrap();
+        services.accounts.administration.lock(&alex, &operator(), START).await.unwrap();
         assert!(!is_alive(&services, &session).await);
         assert!(services.sign_in("alex", RIGHT, START).await.is_err());
-        services.accounts.administration.unlock(&alex, &actor(), START).await.unwrap();
+        services.accounts.administration.unlock(&alex, &operator(), START).await.unwrap();
         assert!(services.sign_in("alex", RIGHT, START).await.is_ok());
 
         let session = begin(&services, &alex).await;
-        services.accounts.administration.unlock(&alex, &actor(), START).await.unwrap();
+        services.accounts.administration.unlock(&alex, &operator(), START).await.unwrap();
         assert!(is_alive(&services, &session).await);
-        services.accounts.administration.disable(&alex, &actor(), START).await.unwrap();
+        services.accounts.administration.disable(&alex, &operator(), START).await.unwrap();
         assert!(!is_alive(&services, &session).await);
         assert!(services.sign_in("alex", RIGHT, START).await.is_err());
-        services.accounts.administration.enable(&alex, &actor(), START).await.unwrap();
+        services.accounts.administration.enable(&alex, &operator(), START).await.unwrap();
         assert!(services.sign_in("alex", RIGHT, START).await.is_ok());
     });
 }

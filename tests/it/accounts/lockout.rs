@@ -13,10 +13,11 @@ use doorward::internals::{
 };
 use futures_util::future::join_all;
 
-use super::{
-    ALICE_ADDRESS, MINUTE, RIGHT, START, TestDeployment, TestServices, actor, attempt, locked_until, ms,
+use super::{ALICE_ADDRESS, MINUTE, RIGHT, START, TestDeployment, TestServices, attempt, locked_until, ms};
+use crate::support::{
+    actors::operator,
+    database::{Kind, with_database},
 };
-use crate::support::database::{Kind, with_database};
 
 async fn guess_in_parallel(services: &TestServices, times: usize) -> Vec<LoginError> {
     let (policy, wrong) = (services.policy().await, Password::new("wrong"));
@@ -177,7 +178,7 @@ fn admin_unlock_resets_the_lock_duration() {
         }
         let now = START + 6 * MINUTE;
         assert!(services.sign_in("alex", RIGHT, now).await.is_err());
-        services.accounts.administration.unlock(&alex, &actor(), now).await.unwrap();
+        services.accounts.administration.unlock(&alex, &operator(), now).await.unwrap();
         assert_eq!(
             services.accounts.administration.lockout_counter(&alex).await.unwrap(),
             doorward::internals::domain::lockout::Counter::default()
@@ -198,7 +199,7 @@ fn lock_time_of_zero_lasts_until_an_admin_unlocks() {
             locked_until(services.sign_in("alex", RIGHT, years).await.unwrap_err()),
             LockedUntil::Admin
         );
-        services.accounts.administration.unlock(&alex, &actor(), years).await.unwrap();
+        services.accounts.administration.unlock(&alex, &operator(), years).await.unwrap();
         assert!(services.sign_in("alex", RIGHT, years).await.is_ok());
     });
 }

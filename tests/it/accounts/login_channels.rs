@@ -12,9 +12,8 @@ use doorward::internals::{
 };
 use futures_util::future::{join, join_all};
 
-use super::{
-    ALICE_ADDRESS, MINUTE, RIGHT, START, TestDeployment, TestServices, actor, attempt, locked_until, ms,
-};
+use super::{ALICE_ADDRESS, MINUTE, RIGHT, START, TestDeployment, TestServices, attempt, locked_until, ms};
+use crate::support::actors::operator;
 
 const CHANNELS: [LoginChannel; 3] = [LoginChannel::Form, LoginChannel::Api, LoginChannel::ChangePassword];
 
@@ -55,10 +54,10 @@ fn each_login_channel_against_each_account_state() {
                 let account = services.add(&name(state)).await;
                 match state {
                     "admin" => {
-                        services.accounts.administration.lock(&account, &actor(), START).await.unwrap();
+                        services.accounts.administration.lock(&account, &operator(), START).await.unwrap();
                     }
                     "disabled" => {
-                        services.accounts.administration.disable(&account, &actor(), START).await.unwrap();
+                        services.accounts.administration.disable(&account, &operator(), START).await.unwrap();
                     }
                     // the API counts by itself: see `attack_anonymous_client_locks_an_administrator_out`
                     "locked" if channel == LoginChannel::Api => {
@@ -237,10 +236,10 @@ fn attack_account_enumeration_by_time_the_states_cost_the_same() {
                 let account = services.add(state).await;
                 match state {
                     "admin" => {
-                        services.accounts.administration.lock(&account, &actor(), START).await.unwrap();
+                        services.accounts.administration.lock(&account, &operator(), START).await.unwrap();
                     }
                     "disabled" => {
-                        services.accounts.administration.disable(&account, &actor(), START).await.unwrap();
+                        services.accounts.administration.disable(&account, &operator(), START).await.unwrap();
                     }
                     "locked" => {
                         let key =
@@ -298,7 +297,7 @@ fn attack_account_enumeration_by_time_of_imported_hashes() {
         }
         services.add("native").await;
         let disabled = services.add("disabled").await;
-        services.accounts.administration.disable(&disabled, &actor(), START).await.unwrap();
+        services.accounts.administration.disable(&disabled, &operator(), START).await.unwrap();
         let states = ["unknown", "native", "disabled", "wso2", "bcrypt"];
         let mut times = states.map(|_| Vec::new());
         // the first guess is among them: the response-time floor needs no earlier attempt

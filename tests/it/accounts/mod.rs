@@ -18,7 +18,6 @@ use doorward::internals::{
     config::{Settings, TenantPolicy, load},
     domain::{
         account::{Account, AccountId, UserProfile},
-        audit::{Actor, ActorCredential},
         lockout::LockedUntil,
         tenant::TenantId,
         time::Timestamp,
@@ -35,17 +34,6 @@ pub const ALICE_ADDRESS: [u8; 4] = [192, 0, 2, 1];
 
 pub const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
-}
-
-/// The operator at the command line.
-pub fn actor() -> Actor {
-    Actor {
-        name: "operator".to_owned(),
-        tenant: None,
-        credential: ActorCredential::CommandLine,
-        address: None,
-        request_id: None,
-    }
 }
 
 /// A deployment on disk: each `open` is a start of Doorward.

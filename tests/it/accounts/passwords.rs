@@ -15,7 +15,8 @@ use doorward::internals::{
     store::{NewPassword, PasswordUpdate},
 };
 
-use super::{ALICE_ADDRESS, RIGHT, START, TestDeployment, TestServices, actor, ms};
+use super::{ALICE_ADDRESS, RIGHT, START, TestDeployment, TestServices, ms};
+use crate::support::actors::operator;
 
 const STRICT: &str = "[account_lock]\nenabled = true\n[password_policy]\nenabled = true\nmin_length = 8\n\
     max_length = 64\npattern = \".*\"\nhistory = 3\n";
@@ -209,7 +210,7 @@ fn attack_a_change_under_way_undoes_an_administrators_reset() {
 #[test]
 fn attack_a_change_under_way_ignores_an_admin_lock() {
     let refused = change_interrupted_by(async |services, alex| {
-        services.accounts.administration.lock(alex, &actor(), START + ms(1)).await.unwrap();
+        services.accounts.administration.lock(alex, &operator(), START + ms(1)).await.unwrap();
     });
     assert!(
         matches!(refused, PasswordChangeError::CurrentPassword(LoginError::LockedByAdmin)),
@@ -220,7 +221,7 @@ fn attack_a_change_under_way_ignores_an_admin_lock() {
 #[test]
 fn attack_a_change_under_way_ignores_a_disabled_account() {
     let refused = change_interrupted_by(async |services, alex| {
-        services.accounts.administration.disable(alex, &actor(), START + ms(1)).await.unwrap();
+        services.accounts.administration.disable(alex, &operator(), START + ms(1)).await.unwrap();
     });
     assert!(matches!(refused, PasswordChangeError::CurrentPassword(LoginError::Disabled)), "{refused:?}");
 }

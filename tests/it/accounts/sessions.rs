@@ -9,8 +9,11 @@ use doorward::internals::{
 };
 use sqlx::{AnyConnection, Connection as _};
 
-use super::{ALICE_ADDRESS, MINUTE, RIGHT, START, TestDeployment, TestServices, actor, ms};
-use crate::support::eventually::{eventually_async, within};
+use super::{ALICE_ADDRESS, MINUTE, RIGHT, START, TestDeployment, TestServices, ms};
+use crate::support::{
+    actors::operator,
+    eventually::{eventually_async, within},
+};
 
 async fn begin(
     services: &TestServices,
@@ -238,14 +241,14 @@ fn attack_session_created_after_a_lock() {
         let alex = services.add("alex").await;
         let signed_in = services.sign_in("alex", RIGHT, START).await.unwrap();
         // between the verification of the password and the session
-        services.accounts.administration.lock(&alex, &actor(), START).await.unwrap();
+        services.accounts.administration.lock(&alex, &operator(), START).await.unwrap();
         let begun = services
             .accounts
             .sessions
             .begin(signed_in.new_session("", ALICE_ADDRESS.into(), None), START)
             .await;
         assert!(matches!(begun, Err(BeginSessionError::AccountChanged)), "{begun:?}");
-        services.accounts.administration.unlock(&alex, &actor(), START).await.unwrap();
+        services.accounts.administration.unlock(&alex, &operator(), START).await.unwrap();
         assert_eq!(services.accounts.sessions.list(&alex.id, START).await.unwrap(), []);
     });
 }

@@ -14,7 +14,8 @@ use doorward::internals::{
 };
 
 use super::patch;
-use crate::accounts::{MINUTE, RIGHT, START, TestDeployment, TestServices, actor, ms};
+use crate::accounts::{MINUTE, RIGHT, START, TestDeployment, TestServices, ms};
+use crate::support::actors::operator;
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -259,7 +260,7 @@ mod effect {
 
     pub async fn disabled_accounts_cannot_sign_in(services: &TestServices, property: &str) {
         let alex = services.add("alex").await;
-        services.accounts.administration.disable(&alex, &actor(), START).await.unwrap();
+        services.accounts.administration.disable(&alex, &operator(), START).await.unwrap();
         assert!(!can_sign_in(services, "alex", START).await);
         set(services, &[(property, "false")]).await;
         let signed_in = services.sign_in("alex", RIGHT, START).await.unwrap();

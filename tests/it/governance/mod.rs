@@ -6,34 +6,18 @@ mod precedence;
 mod replicas;
 mod use_case;
 
-use std::sync::LazyLock;
-
 use doorward::internals::{
     domain::{
-        audit::{Actor, ActorCredential},
-        governance::{ChangeContext, Connector, property},
+        governance::{Connector, property},
         tenant::TenantId,
         time::Timestamp,
     },
     governance::{EffectiveProperties, GovernanceServiceError},
 };
 
-use crate::accounts::TestServices;
+use crate::{accounts::TestServices, support::actors::change_of};
 
 const NOW: Timestamp = crate::accounts::START;
-
-static ALEX: LazyLock<Actor> = LazyLock::new(|| Actor {
-    name: "alex".to_owned(),
-    tenant: Some(id("carbon.super")),
-    credential: ActorCredential::Account,
-    address: Some([192, 0, 2, 7].into()),
-    request_id: Some("4711".to_owned()),
-});
-
-/// A change by Alex.
-fn change_of(tenant: &TenantId, expected_version: Option<u64>) -> ChangeContext<'_> {
-    ChangeContext { tenant, expected_version, actor: &ALEX, now: NOW }
-}
 
 fn id(tenant: &str) -> TenantId {
     TenantId::parse(tenant).unwrap()
@@ -62,5 +46,5 @@ async fn patch_for(
     expected: Option<u64>,
 ) -> Result<EffectiveProperties, GovernanceServiceError> {
     let tenant = services.policy().await.tenant.clone();
-    services.accounts.governance.patch(&change_of(&tenant, expected), &changes(values)).await
+    services.accounts.governance.patch(&change_of(&tenant, expected, NOW), &changes(values)).await
 }

@@ -1,7 +1,7 @@
 //! Which value is in force: the built-in default, `deployment.toml`, the environment, the tenant's file, an administrator's.
 
-use super::{change_of, changes, id};
-use crate::accounts::TestDeployment;
+use super::{NOW, changes, id};
+use crate::{accounts::TestDeployment, support::actors::change_of};
 
 const ACME: &str = "acme.com";
 const COUNT: &str = "passwordHistory.count";
@@ -37,7 +37,7 @@ fn in_force(deployment: &TestDeployment, administrator: bool) -> u32 {
     deployment.run(async |services| {
         if administrator {
             let change = changes(&[(COUNT, "6")]);
-            services.accounts.governance.patch(&change_of(&id(ACME), None), &change).await.unwrap();
+            services.accounts.governance.patch(&change_of(&id(ACME), None, NOW), &change).await.unwrap();
         }
         let values = services.accounts.governance.read(&id(ACME)).await.unwrap();
         count = services.policy_of(ACME).await.rules.password_rules.history_count;

@@ -4,8 +4,8 @@ use doorward::internals::{
     domain::governance::connector_named, governance::GovernanceServiceError, store::AuditPage,
 };
 
-use super::{change_of, changes, id, patch, patch_for};
-use crate::accounts::TestDeployment;
+use super::{NOW, changes, id, patch, patch_for};
+use crate::{accounts::TestDeployment, support::actors::change_of};
 
 #[test]
 fn change_is_in_force_at_return_and_after_restart() {
@@ -28,7 +28,7 @@ fn change_is_in_force_at_return_and_after_restart() {
         let names = ["account.lock.handler.On.Failure.Max.Attempts".to_owned()];
         let (tenant, governance) = (id("carbon.super"), &services.accounts.governance);
         let taken_back = [(connector, names.to_vec())];
-        let values = governance.revert(&change_of(&tenant, Some(1)), &taken_back).await.unwrap();
+        let values = governance.revert(&change_of(&tenant, Some(1), NOW), &taken_back).await.unwrap();
         assert_eq!((values.version(), values.is_set(&names[0])), (2, false));
         assert_eq!(services.policy().await.rules.account_lock.max_attempts, 3, "as the file says");
     });
@@ -73,7 +73,7 @@ fn settings_of_tenants_are_separate() {
     deployment.run(async |services| {
         let (acme, governance) = (id("acme.com"), &services.accounts.governance);
         let change = changes(&[("account.lock.handler.On.Failure.Max.Attempts", "9")]);
-        governance.patch(&change_of(&acme, None), &change).await.unwrap();
+        governance.patch(&change_of(&acme, None, NOW), &change).await.unwrap();
         for (tenant, attempts) in [("acme.com", 9), ("globex.com", 5), ("carbon.super", 5)] {
             assert_eq!(
                 services.policy_of(tenant).await.rules.account_lock.max_attempts,
@@ -81,7 +81,7 @@ fn settings_of_tenants_are_separate() {
                 "{tenant}"
             );
         }
-        let unknown = governance.patch(&change_of(&id("initech.com"), None), &change).await;
+        let unknown = governance.patch(&change_of(&id("initech.com"), None, NOW), &change).await;
         assert!(matches!(unknown, Err(GovernanceServiceError::NoTenant)));
         let entries = services
             .accounts
@@ -90,7 +90,7 @@ fn settings_of_tenants_are_separate() {
             .list(Some(&acme), AuditPage { before: None, limit: 9 })
             .await
             .unwrap();
-        let (record, subject) = (&entries[0], "alex@carbon.super");
+        let (record, subject) = (&entries[0], "alex@acme.com");
         assert_eq!(
             (entries.len(), record.actor.as_str(), record.before.as_deref(), record.after.as_deref()),
             (1, subject, None, Some("9"))
@@ -106,7 +106,7 @@ fn overrides_survive_file_edits() {
     deployment.run(async |services| {
         let acme = id("acme.com");
         let change = changes(&[("account.lock.handler.On.Failure.Max.Attempts", "9")]);
-        services.accounts.governance.patch(&change_of(&acme, None), &change).await.unwrap();
+        services.accounts.governance.patch(&change_of(&acme, None, NOW), &change).await.unwrap();
         let file = deployment.folder.path().join("tenants/acme.com/tenant-conf.json");
         for (text, ratio) in
             [(r#"{"Doorward": {"account_lock": {"max_attempts": 3, "ratio": 7}}}"#, 7), ("{", 7), ("{}", 2)]
@@ -122,10 +122,10 @@ fn overrides_survive_file_edits() {
             assert_eq!(policy.problem.is_some(), text == "{");
             // and with a broken file, too, the next change is in force at once
             let next = changes(&[("account.lock.handler.Time", "3")]);
-            services.accounts.governance.patch(&change_of(&acme, None), &next).await.unwrap();
+            services.accounts.governance.patch(&change_of(&acme, None, NOW), &next).await.unwrap();
             assert_eq!(services.policy_of("acme.com").await.rules.account_lock.time.as_secs(), 180);
             let back = changes(&[("account.lock.handler.Time", "5")]);
-            services.accounts.governance.patch(&change_of(&acme, None), &back).await.unwrap();
+            services.accounts.governance.patch(&change_of(&acme, None, NOW), &back).await.unwrap();
         }
     });
 }

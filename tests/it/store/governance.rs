@@ -1,11 +1,11 @@
 //! Overrides: versions, atomicity, and the actor in the audit log.
 
-use std::{convert::Infallible, sync::LazyLock};
+use std::convert::Infallible;
 
 use doorward::internals::{
     domain::{
-        audit::{Actor, ActorCredential, AdminAction, AuditRecord},
-        governance::{ChangeContext, PropertyWrite},
+        audit::{AdminAction, AuditRecord},
+        governance::PropertyWrite,
         tenant::TenantId,
     },
     store::{AuditPage, GovernanceStoreError, Retention, Store, StoreChange, VersionedOverrides},
@@ -13,6 +13,7 @@ use doorward::internals::{
 
 use super::{NOW, acme, globex, ms, next_changes};
 use crate::support::{
+    actors::{change_of, operator},
     database::{Database, on_both_databases},
     eventually::eventually_async,
 };
@@ -35,19 +36,6 @@ const COUNT: &str = "passwordHistory.count";
 const MINIMUM: &str = "passwordPolicy.min.length";
 const ACTION: &str = "governance.update";
 
-static ALEX: LazyLock<Actor> = LazyLock::new(|| Actor {
-    name: "alex".to_owned(),
-    tenant: Some(acme()),
-    credential: ActorCredential::Account,
-    address: Some("2001:db8::7".parse().unwrap()),
-    request_id: Some("4711".to_owned()),
-});
-
-/// A change by Alex.
-fn change_of(tenant: &TenantId, expected_version: Option<u64>) -> ChangeContext<'_> {
-    ChangeContext { tenant, expected_version, actor: &ALEX, now: NOW }
-}
-
 fn set(name: &str, value: &str) -> PropertyWrite {
     PropertyWrite::Set { name: name.to_owned(), value: value.to_owned() }
 }
@@ -60,7 +48,7 @@ type Done = Result<(VersionedOverrides, Vec<AdminAction>), GovernanceStoreError<
 
 async fn change(store: &Store, tenant: &TenantId, expected: Option<u64>, writes: &[PropertyWrite]) -> Done {
     let writes = writes.to_vec();
-    store.governance().update(&change_of(tenant, expected), ACTION, |_| Ok(writes)).await
+    store.governance().update(&change_of(tenant, expected, NOW), ACTION, |_| Ok(writes)).await
 }
 
 fn values(stored: &VersionedOverrides) -> Vec<(&str, &str)> {
@@ -123,7 +111,7 @@ async fn concurrent_changes_are_all_applied(database: Database) {
                 let count: u32 = stored.overrides.get(COUNT).map_or(0, |count| count.parse().unwrap());
                 Ok::<_, Infallible>(vec![set(COUNT, &(count + 1).to_string())])
             };
-            store.governance().update(&change_of(&acme(), None), ACTION, more).await.unwrap();
+            store.governance().update(&change_of(&acme(), None, NOW), ACTION, more).await.unwrap();
         }));
     }
     for task in tasks {
@@ -138,7 +126,7 @@ async fn concurrent_changes_are_all_applied(database: Database) {
 async fn refused_change_leaves_nothing(database: Database) {
     let store = database.open().await;
     let refuse = |_: &VersionedOverrides| Err("no");
-    let refused = store.governance().update(&change_of(&acme(), None), ACTION, refuse).await;
+    let refused = store.governance().update(&change_of(&acme(), None, NOW), ACTION, refuse).await;
     assert!(matches!(refused, Err(GovernanceStoreError::Refused("no"))));
     let stale = change(&store, &acme(), Some(7), &[set(COUNT, "3")]).await;
     assert!(matches!(stale, Err(GovernanceStoreError::Stale { version: 0 })));
@@ -222,14 +210,7 @@ async fn audit_lists_the_newest_record_first(database: Database) {
         before: None,
         after: None,
     };
-    let machine = Actor {
-        name: "root".to_owned(),
-        tenant: None,
-        credential: ActorCredential::CommandLine,
-        address: None,
-        request_id: None,
-    };
-    store.audit().record(&acme(), &machine, &[file], NOW + ms(1)).await.unwrap();
+    store.audit().record(&acme(), &operator(), &[file], NOW + ms(1)).await.unwrap();
     let entries = audit(&store, Some(&acme())).await;
     let brief: Vec<_> = entries
         .iter()
@@ -250,7 +231,7 @@ async fn audit_lists_the_newest_record_first(database: Database) {
     assert_eq!((address.as_deref(), request_id.as_deref()), (Some("2001:db8::7"), Some("4711")));
     assert_eq!(
         (entries[0].actor.as_str(), &entries[0].address, &entries[0].request_id),
-        ("root", &None, &None)
+        ("operator", &None, &None)
     );
     assert_eq!(audit(&store, None).await.len(), 6);
     let page = AuditPage { before: Some(5), limit: 2 };

@@ -117,9 +117,7 @@ impl TestAccounts {
 
     /// For tests that sign in by `session` only.
     pub fn add_without_password(&self, tenant: &str, username: &str) -> Account {
-        self.create(now(), tenant, username, |account| {
-            account.profile = UserProfile::default()
-        })
+        self.create(now(), tenant, username, |account| account.profile = UserProfile::default())
     }
 
     fn create(

@@ -1,6 +1,7 @@
 //! The harness: a portal, an identity provider and a caller, each real sockets on loopback, so that a test is ten lines.
 
 pub mod accounts;
+pub mod actors;
 pub mod answer;
 pub mod binary;
 pub mod browser;
