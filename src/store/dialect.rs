@@ -64,8 +64,9 @@ pub struct Database {
     server: Option<AnyConnectOptions>,
 }
 
-/// Why a server refuses connections.
-pub enum ServerUnreachable {
+/// How the database answers a new connection.
+pub enum Reachability {
+    Answers,
     /// The server responds, but its connection limit is reached.
     Full(String),
     Down(String),
@@ -87,14 +88,14 @@ impl Database {
     }
 
     /// Checks the database on a new connection, because the pools may be busy.
-    pub async fn check_without_pool(&self) -> Result<(), ServerUnreachable> {
+    pub async fn check_without_pool(&self) -> Reachability {
         const LONG: Duration = Duration::from_secs(2);
         let Some(server) = &self.server else {
             let answer = sqlx::query("SELECT last FROM change_clock").fetch_one(&self.read).await;
-            return answer.map(drop).or_else(|error| match error {
-                sqlx::Error::PoolTimedOut => Ok(()),
-                error => Err(ServerUnreachable::Down(StoreError::from(error).reason())),
-            });
+            return match answer {
+                Ok(_) | Err(sqlx::Error::PoolTimedOut) => Reachability::Answers,
+                Err(error) => Reachability::Down(StoreError::from(error).reason()),
+            };
         };
         let asking = async {
             let mut connection = server.connect().await?;
@@ -102,13 +103,13 @@ impl Database {
             connection.close().await
         };
         match tokio::time::timeout(LONG, asking).await {
-            Ok(Ok(())) => Ok(()),
+            Ok(Ok(())) => Reachability::Answers,
             Ok(Err(error)) => {
                 let is_full = code(&error).is_some_and(|code| code == "53300");
                 let reason = StoreError::from(error).reason();
-                Err(if is_full { ServerUnreachable::Full(reason) } else { ServerUnreachable::Down(reason) })
+                if is_full { Reachability::Full(reason) } else { Reachability::Down(reason) }
             }
-            Err(_) => Err(ServerUnreachable::Down(format!("no answer within {} seconds", LONG.as_secs()))),
+            Err(_) => Reachability::Down(format!("no answer within {} seconds", LONG.as_secs())),
         }
     }
 

@@ -17,7 +17,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{CALL_TIMEOUT, Store, StoreError, dialect::ServerUnreachable};
+use super::{CALL_TIMEOUT, Store, StoreError, dialect::Reachability};
 use crate::{
     domain::time::{Timestamp, millis},
     telemetry::store_state::{StoreState, StoreStates},
@@ -172,15 +172,15 @@ impl Store {
             return None;
         }
         match self.database().check_without_pool().await {
-            Ok(()) => None,
-            Err(ServerUnreachable::Full(reason)) => {
+            Reachability::Answers => None,
+            Reachability::Full(reason) => {
                 tracing::warn!(
                     reason,
                     "the server refuses further connections: lower accounts.store_connections or raise the limit"
                 );
                 None
             }
-            Err(ServerUnreachable::Down(reason)) => Some(reason.into()),
+            Reachability::Down(reason) => Some(reason.into()),
         }
     }
 
