@@ -257,11 +257,8 @@ mod tests {
     }
 
     async fn send(router: Router, method: &str, path: &str, accept: &str) -> (StatusCode, HeaderMap, String) {
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header("accept", accept)
-            .header("x-request-id", "id-7");
+        let request = Request::builder().method(method).uri(path);
+        let request = request.header("accept", accept).header("x-request-id", "id-7");
         let response = router.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes();

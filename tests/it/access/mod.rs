@@ -2,5 +2,6 @@
 
 mod anonymous;
 mod authorization_header;
+mod explain;
 mod reported_issues;
 mod session_identity;

@@ -13,11 +13,11 @@ use crate::support::{
     request::RequestBuilder, wire::Wire,
 };
 
-const PAGE: &str = "/devportal/apis";
-const COOKIE: &str = "doorward_session";
+pub(super) const PAGE: &str = "/devportal/apis";
+pub(super) const COOKIE: &str = "doorward_session";
 
 /// A proxy with accounts, whose tenants have anonymous mode off.
-fn closed(portal: &Portal) -> TestProxyBuilder {
+pub(super) fn closed(portal: &Portal) -> TestProxyBuilder {
     TestProxy::in_front_of(portal)
         .accounts()
         .lockout(5)
@@ -368,53 +368,4 @@ fn attack_form_of_the_public_host_at_a_tenants_host() {
         let answer = ask.cookie("__Host-doorward", &session).header("origin", origin).send();
         assert_eq!(answer.status, if is_own { 200 } else { 401 }, "{host} {origin}");
     }
-}
-
-#[test]
-fn explain_shows_the_session() {
-    let portal = Portal::answering("").start();
-    let proxy = closed(&portal).start();
-    let accounts = TestAccounts::of(&proxy);
-    let session = accounts.session_of("acme.com", "alex");
-    let explained = |cookie: &str| {
-        let question = json!({
-            "url": format!("http://{}{PAGE}?tenant=acme.com", proxy.authority()),
-            "headers": ["Accept: text/html", format!("Cookie: {COOKIE}={cookie}")],
-        });
-        proxy
-            .admin_request("POST", "/explain")
-            .header("content-type", "application/json")
-            .body(question.to_string())
-            .send()
-            .json()
-    };
-    let known = explained(&session);
-    assert_eq!(known["verdict"], "allow");
-    assert!(known["steps"].to_string().contains("alive, of alex@acme.com"), "{known}");
-    let unknown = explained("x");
-    assert_eq!(unknown["verdict"], "sign-in");
-    assert!(unknown["steps"].to_string().contains("none that is valid here"), "{unknown}");
-}
-
-#[test]
-fn explain_marks_own_pages_and_guarded_endpoints() {
-    let portal = Portal::answering("").start();
-    let guard = json!([{"match": "/login", "user_in": "form", "succeeded_status": [204]}]);
-    let proxy = TestProxy::in_front_of(&portal).generic(&[]).accounts().setting("guard", guard);
-    let proxy = proxy.setting("account_lock.enabled", true).start();
-    let explained = |url: &str| {
-        let question = json!({ "url": url }).to_string();
-        let ask = proxy.admin_request("POST", "/explain").header("content-type", "application/json");
-        ask.body(question).send().json()
-    };
-    for own in ["/.doorward/account", "/.doorward/tenants", "/.well-known/change-password"] {
-        let recorded = explained(own);
-        assert!(
-            recorded["verdict"] == "allow" && recorded["steps"].to_string().contains("it answers itself"),
-            "{recorded}"
-        );
-    }
-    let guarded = explained("/login")["steps"].to_string();
-    assert!(guarded.contains("counted before it is forwarded"), "{guarded}");
-    assert!(!explained("/docs")["steps"].to_string().contains("counted"));
 }

@@ -2,6 +2,7 @@
 
 mod administration;
 mod command_line;
+mod device_cookies;
 mod lockout;
 mod login_channels;
 mod passwords;

@@ -12,5 +12,6 @@ mod paths;
 mod portal_connection;
 mod redirects;
 mod slow_clients;
+mod token_keys;
 mod tokens;
 mod upgrades;

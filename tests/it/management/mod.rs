@@ -4,6 +4,7 @@ mod access;
 mod attacks;
 mod contract;
 mod governance;
+mod guessing;
 mod listener;
 mod openapi;
 mod replicas;

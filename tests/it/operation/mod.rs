@@ -6,3 +6,4 @@ mod audit_log;
 mod private_port;
 mod store_faults;
 mod store_outage;
+mod syslog;

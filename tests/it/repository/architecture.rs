@@ -6,6 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::vocabulary::rust_files;
+
 /// Each top-level module and the modules it may use. There are no cycles; `boot` and `cli` may use all.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("domain", &[]),
@@ -100,7 +102,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Files over `LONG` lines, each with its reason.
+/// Files over `LONG` lines, sorted, each with its reason.
 const LONG_FOR_A_REASON: &[(&str, &str)] = &[];
 const LONG: usize = 400;
 
@@ -135,7 +137,6 @@ struct Source {
     name: String,
     /// Lines that are code, with their numbers: comments are free to mention anything.
     code: Vec<(usize, String)>,
-    lines: usize,
 }
 
 #[test]
@@ -274,25 +275,16 @@ fn time_is_a_timestamp_read_from_the_clock() {
     }
 }
 
+/// The whole file, with its tests.
 #[test]
 fn long_files_need_a_reason() {
-    let long: Vec<String> = sources()
-        .iter()
-        .filter(|source| {
-            source.lines > LONG && !LONG_FOR_A_REASON.iter().any(|(name, _)| *name == source.name)
-        })
-        .map(|source| {
-            format!(
-                "src/{} has {} lines: split it by idea, or give the reason in LONG_FOR_A_REASON.",
-                source.name, source.lines
-            )
-        })
+    let lines: BTreeMap<String, usize> = rust_files(&["src", "tests/it", "benches"])
+        .map(|(name, file)| (name, fs::read_to_string(file).unwrap().lines().count()))
         .collect();
-    assert!(long.is_empty(), "{}", long.join("\n"));
-    for (name, _) in LONG_FOR_A_REASON {
-        let still = sources().iter().any(|source| source.name == *name && source.lines > LONG);
-        assert!(still, "{name} is no longer long: remove its entry from LONG_FOR_A_REASON.");
-    }
+    let long: Vec<_> =
+        lines.iter().filter(|(_, lines)| **lines > LONG).map(|(name, _)| name.as_str()).collect();
+    let allowed: Vec<_> = LONG_FOR_A_REASON.iter().map(|(name, _)| *name).collect();
+    assert_eq!(long, allowed, "over {LONG} lines: split it by idea, or give the reason in LONG_FOR_A_REASON");
 }
 
 #[test]
@@ -381,7 +373,7 @@ fn sources() -> Vec<Source> {
             .map(|(index, line)| (index + 1, line.to_owned()))
             .collect();
         let name = file.strip_prefix(&src).unwrap().display().to_string();
-        Source { name, code, lines: text.lines().count() }
+        Source { name, code }
     })
     .collect()
 }
@@ -410,7 +402,6 @@ fn finds_module_uses_in_every_notation() {
     let source = |text: &str| Source {
         name: "x.rs".to_owned(),
         code: text.lines().enumerate().map(|(i, l)| (i + 1, l.to_owned())).collect(),
-        lines: 1,
     };
     for (text, modules) in [
         ("use crate::web::page;", vec!["web"]),
