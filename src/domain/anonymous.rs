@@ -17,7 +17,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn truth_table() {
+    fn anonymous_mode_follows_its_truth_table() {
         for (global, tenant, allowed) in [
             (true, None, true),
             (true, Some(false), false),

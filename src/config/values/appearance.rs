@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn log_filters() {
+    fn log_filter_is_a_level_or_directives() {
         for (written, fits) in
             [("info", true), ("info,doorward::token=debug", true), ("loud", false), ("", false)]
         {

@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn written_forms() {
+    fn duration_needs_a_unit_and_an_end() {
         for (written, seconds) in
             [("15m", 900.0), ("10s", 10.0), ("500ms", 0.5), ("1h 30m", 5400.0), ("0s", 0.0)]
         {

@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_of_the_header() {
+    fn accepts_only_known_hsts_directives() {
         for written in ["", "max-age=0", "max-age=31536000; includeSubDomains; preload", "max-age=1;preload"]
         {
             assert_eq!(Hsts::from_text(written).unwrap().to_text(), written);

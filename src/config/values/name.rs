@@ -229,7 +229,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hosts() {
+    fn host_name_has_no_port_and_no_wildcard() {
         for written in ["a", "ACME.example.com", "127.0.0.1", "[::1]", "a_b.c"] {
             assert!(HostName::from_text(written).is_ok(), "{written}");
         }
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn host_patterns() {
+    fn host_pattern_has_one_tenant_placeholder() {
         let pattern = HostPattern::from_text("{tenant}.Portal.example.com").unwrap();
         assert_eq!((pattern.before.as_str(), pattern.after.as_str()), ("", ".portal.example.com"));
         for written in

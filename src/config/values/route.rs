@@ -156,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn prefixes() {
+    fn prefix_has_whole_plain_segments() {
         for (written, prefix) in [("/", "/"), ("/api", "/api"), ("/api/", "/api"), ("/a/b", "/a/b")] {
             assert_eq!(Prefix::from_text(written).unwrap().0, prefix);
         }
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn matches() {
+    fn match_is_methods_and_one_pattern() {
         for written in ["/assets/**", "GET /", "GET,HEAD /docs/*/x"] {
             assert_eq!(Match::from_text(written).unwrap().to_text(), written);
         }
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn sign_in_addresses() {
+    fn sign_in_address_may_have_placeholders() {
         for written in [
             "/devportal/services/configs?tenant={tenant}",
             "https://idp.example.com/login?rd={return_url}",
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_of_this_origin() {
+    fn local_address_stays_on_this_origin() {
         for written in ["/login?error", "/login", "/"] {
             assert_eq!(LocalAddress::from_text(written).unwrap().to_text(), written);
         }

@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn origins() {
+    fn origin_has_no_path_and_no_user() {
         for (written, shown) in [
             ("https://portal.example.com", "https://portal.example.com"),
             ("https://Portal.Example.com:443/", "https://portal.example.com"),
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn portals() {
+    fn portal_address_has_no_path() {
         for written in
             ["http://127.0.0.1:3000", "https://[::1]:9443", "https://portal:443", "unix:/run/p.sock"]
         {

@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn valid_hosts() {
+    fn accepts_valid_hosts() {
         for host in [
             "portal.example.com",
             "portal.example.com:8443",
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn invalid_hosts() {
+    fn rejects_invalid_hosts() {
         let long = "a".repeat(255);
         for host in [
             "",

@@ -44,7 +44,7 @@ impl PasswordVerification {
 
 /// Each was made by another program: the reference implementations, OpenSSL, libxcrypt.
 #[test]
-fn known_answers() {
+fn verifies_known_hashes_of_each_system() {
     for (password, stored) in [
         ("password", "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4"),
         ("password", "$argon2id$v=19$m=256,t=2,p=2$c29tZXNhbHQ$bQk8UB/VmZZF4Oo79iDXuL5/0ttZwg2f/5U52iv1cDc"),
