@@ -2,8 +2,10 @@
 
 use doorward::internals::session::{CookieSecret, NewSession, hash_of};
 
-use super::{ALICE_ADDRESS, RIGHT, START, TestDeployment, TestServices};
-use crate::support::actors::operator;
+use crate::support::{
+    actors::operator,
+    services::{ALICE_ADDRESS, RIGHT, START, TestDeployment, TestServices},
+};
 use doorward::internals::{
     account::{CreateAccountError, NewUser, hashing::Password},
     domain::account::Account,

@@ -2,8 +2,7 @@
 
 use serde_json::Value;
 
-use super::write;
-use crate::support::{Portal, Shell, TestAccounts, TestProxy, eventually};
+use crate::support::{Portal, Shell, TestAccounts, TestProxy, eventually, services::write};
 
 const PAGE: &str = "/devportal/apis";
 

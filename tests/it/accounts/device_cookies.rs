@@ -2,7 +2,7 @@
 
 use doorward::internals::account::{LoginError, PasswordChangeRequest, hashing::Password};
 
-use super::{ALICE_ADDRESS, MINUTE, RIGHT, START, TestDeployment, ms};
+use crate::support::services::{ALICE_ADDRESS, MINUTE, RIGHT, START, TestDeployment, ms};
 
 #[test]
 fn attack_guessing_locks_the_owner_out_of_a_known_browser() {

@@ -11,10 +11,12 @@ use doorward::internals::{
 };
 use futures_util::future::join_all;
 
-use super::{ALICE_ADDRESS, MINUTE, RIGHT, START, TestDeployment, TestServices, attempt, locked_until, ms};
 use crate::support::{
     actors::operator,
     database::{Kind, with_database},
+    services::{
+        ALICE_ADDRESS, MINUTE, RIGHT, START, TestDeployment, TestServices, attempt, locked_until, ms,
+    },
 };
 
 async fn guess_in_parallel(services: &TestServices, times: usize) -> Vec<LoginError> {

@@ -12,8 +12,12 @@ use doorward::internals::{
 };
 use futures_util::future::{join, join_all};
 
-use super::{ALICE_ADDRESS, MINUTE, RIGHT, START, TestDeployment, TestServices, attempt, locked_until, ms};
-use crate::support::actors::operator;
+use crate::support::{
+    actors::operator,
+    services::{
+        ALICE_ADDRESS, MINUTE, RIGHT, START, TestDeployment, TestServices, attempt, locked_until, ms,
+    },
+};
 
 const CHANNELS: [LoginChannel; 3] = [LoginChannel::Form, LoginChannel::Api, LoginChannel::ChangePassword];
 

@@ -15,8 +15,10 @@ use doorward::internals::{
     store::{NewPassword, PasswordUpdate},
 };
 
-use super::{ALICE_ADDRESS, RIGHT, START, TestDeployment, TestServices, ms};
-use crate::support::actors::operator;
+use crate::support::{
+    actors::operator,
+    services::{ALICE_ADDRESS, RIGHT, START, TestDeployment, TestServices, ms},
+};
 
 const STRICT: &str = "[account_lock]\nenabled = true\n[password_policy]\nenabled = true\nmin_length = 8\n\
     max_length = 64\npattern = \".*\"\nhistory = 3\n";

@@ -9,10 +9,10 @@ use doorward::internals::{
 };
 use sqlx::{AnyConnection, Connection as _};
 
-use super::{ALICE_ADDRESS, MINUTE, RIGHT, START, TestDeployment, TestServices, ms};
 use crate::support::{
     actors::operator,
     eventually::{eventually_async, within},
+    services::{ALICE_ADDRESS, MINUTE, RIGHT, START, TestDeployment, TestServices, ms},
 };
 
 async fn begin(

@@ -14,8 +14,10 @@ use doorward::internals::{
 };
 
 use super::patch;
-use crate::accounts::{MINUTE, RIGHT, START, TestDeployment, TestServices, ms};
-use crate::support::actors::operator;
+use crate::support::{
+    actors::operator,
+    services::{MINUTE, RIGHT, START, TestDeployment, TestServices, ms},
+};
 
 const DAY: Duration = Duration::from_hours(24);
 

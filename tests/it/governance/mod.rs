@@ -15,9 +15,9 @@ use doorward::internals::{
     governance::{EffectiveProperties, GovernanceServiceError},
 };
 
-use crate::{accounts::TestServices, support::actors::change_of};
+use crate::support::{actors::change_of, services::TestServices};
 
-const NOW: Timestamp = crate::accounts::START;
+const NOW: Timestamp = crate::support::services::START;
 
 fn id(tenant: &str) -> TenantId {
     TenantId::parse(tenant).unwrap()

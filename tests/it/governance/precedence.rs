@@ -1,7 +1,7 @@
 //! Which value is in force: the built-in default, `deployment.toml`, the environment, the tenant's file, an administrator's.
 
 use super::{NOW, changes, id};
-use crate::{accounts::TestDeployment, support::actors::change_of};
+use crate::support::{actors::change_of, services::TestDeployment};
 
 const ACME: &str = "acme.com";
 const COUNT: &str = "passwordHistory.count";

@@ -11,12 +11,10 @@ use std::{
 use doorward::internals::{config::TenantPolicy, governance::GovernanceServiceError, store::StoreChange};
 
 use super::{id, patch};
-use crate::{
-    accounts::{TestDeployment, TestServices},
-    support::{
-        database::{Database, Kind, on_both_databases},
-        eventually::within_async,
-    },
+use crate::support::{
+    database::{Database, Kind, on_both_databases},
+    eventually::within_async,
+    services::{TestDeployment, TestServices},
 };
 
 on_both_databases!(

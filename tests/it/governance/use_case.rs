@@ -5,7 +5,7 @@ use doorward::internals::{
 };
 
 use super::{NOW, changes, id, patch, patch_for};
-use crate::{accounts::TestDeployment, support::actors::change_of};
+use crate::support::{actors::change_of, services::TestDeployment};
 
 #[test]
 fn change_is_in_force_at_return_and_after_restart() {

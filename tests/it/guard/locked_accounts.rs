@@ -4,7 +4,7 @@ use doorward::internals::domain::account::Account;
 use serde_json::json;
 
 use super::{RIGHT, basic, form, grant, guarded, portal, times};
-use crate::support::{accounts::TestAccounts, answer::Answer};
+use crate::support::{TestAccounts, answer::Answer};
 
 /// An account of Doorward's by its name: an account that an administrator closed is refused at the portal's sign-in as well.
 #[test]

@@ -26,6 +26,7 @@ pub mod postgres;
 pub mod proxy;
 pub mod reply;
 pub mod request;
+pub mod services;
 pub mod shell;
 pub mod small_disk;
 pub mod tenant_files;
