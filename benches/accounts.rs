@@ -77,14 +77,14 @@ impl BenchAccounts {
             unreachable!("the default tenant is always there")
         };
         let (accounts, tenants) = (accounts.unwrap(), state.tenants);
-        let bench = Self { runtime, accounts, policy, tenants, _folder: folder };
+        let fixture = Self { runtime, accounts, policy, tenants, _folder: folder };
         let password = Password::new(PASSWORD);
         for number in 0..ACCOUNTS {
             let new = NewUser { username: name(number), ..NewUser::default() };
-            let made = bench.accounts.administration.create(&bench.policy, new, Some(&password), NOW);
-            bench.runtime.block_on(made).unwrap();
+            let made = fixture.accounts.administration.create(&fixture.policy, new, Some(&password), NOW);
+            fixture.runtime.block_on(made).unwrap();
         }
-        bench
+        fixture
     }
 
     /// As the page of this name does it, without the page.
@@ -123,50 +123,54 @@ fn name(number: usize) -> String {
 }
 
 fn sessions(bench: &mut Criterion) {
-    let bench = BenchAccounts::new();
-    let secret = bench.session();
+    let fixture = BenchAccounts::new();
+    let secret = fixture.session();
     let cookie = format!("lang=en; doorward_session={}", secret.value());
     let mut headers = HeaderMap::new();
     headers.insert(header::COOKIE, HeaderValue::from_str(&cookie).unwrap());
-    let known = &bench.accounts.sessions;
+    let known = &fixture.accounts.sessions;
     bench.bench_function("session, from its cookie, in memory", |b| {
         b.iter(|| {
-            bench.runtime.block_on(known.find_for_request(black_box(&headers), false, NOW)).unwrap().unwrap()
+            fixture
+                .runtime
+                .block_on(known.find_for_request(black_box(&headers), false, NOW))
+                .unwrap()
+                .unwrap()
         });
     });
     let hash = hash_of(&secret);
     bench.bench_function("session, from the store (SQLite)", |b| {
         b.iter_batched(
             || {
-                let (store, tenants) = (bench.accounts.store.clone(), Arc::clone(&bench.tenants));
+                let (store, tenants) = (fixture.accounts.store.clone(), Arc::clone(&fixture.tenants));
                 SessionService::new(
                     store,
                     tenants,
-                    bench.runtime.handle().clone(),
+                    fixture.runtime.handle().clone(),
                     CookieSigner::new(&[7; 32]),
                 )
             },
-            |fresh| bench.runtime.block_on(fresh.find(black_box(&hash), NOW)).unwrap().unwrap(),
+            |fresh| fixture.runtime.block_on(fresh.find(black_box(&hash), NOW)).unwrap().unwrap(),
             BatchSize::SmallInput,
         );
     });
     let unknown = hash_of(&CookieSecret::new([7; 32]));
     bench.bench_function("unknown session, cached as unknown", |b| {
-        b.iter(|| assert!(bench.runtime.block_on(known.find(black_box(&unknown), NOW)).unwrap().is_none()));
+        b.iter(|| assert!(fixture.runtime.block_on(known.find(black_box(&unknown), NOW)).unwrap().is_none()));
     });
 }
 
 fn sign_ins(bench: &mut Criterion) {
-    let bench = BenchAccounts::new();
+    let fixture = BenchAccounts::new();
     let mut group = bench.benchmark_group("sign-in");
     group.sample_size(10).throughput(Throughput::Elements(ACCOUNTS as u64));
     group.bench_function("eight people at a time, each with a new session", |b| {
         b.iter(|| {
-            bench.runtime.block_on(async {
+            fixture.runtime.block_on(async {
                 let mut all = JoinSet::new();
                 for number in 0..ACCOUNTS {
-                    let attempt = bench.sign_in(name(number), PASSWORD);
-                    let sessions = bench.accounts.sessions.clone();
+                    let attempt = fixture.sign_in(name(number), PASSWORD);
+                    let sessions = fixture.accounts.sessions.clone();
                     all.spawn(async move {
                         let signed_in = attempt.await.unwrap();
                         sessions.begin(signed_in.new_session("bench", ADDRESS, None), NOW).await.unwrap()
@@ -222,12 +226,12 @@ fn changes(bench: &mut Criterion) {
 
 /// Measured once: it is about memory, and about how many get an answer other than "come again".
 fn flood(_: &mut Criterion) {
-    let bench = BenchAccounts::new();
+    let fixture = BenchAccounts::new();
     let before = peak_mib();
-    let verified = bench.runtime.block_on(async {
+    let verified = fixture.runtime.block_on(async {
         let mut all = JoinSet::new();
         for number in 0..FLOOD {
-            all.spawn(bench.sign_in(format!("unknown{number}"), "wrong"));
+            all.spawn(fixture.sign_in(format!("unknown{number}"), "wrong"));
         }
         all.join_all()
             .await

@@ -16,6 +16,7 @@ use crate::support::{
     database::{Kind, with_database},
     services::{
         ALICE_ADDRESS, MINUTE, RIGHT, START, TestDeployment, TestServices, attempt, locked_until, ms,
+        run_with,
     },
 };
 
@@ -38,34 +39,38 @@ fn attack_200_parallel_guesses_are_5_verifications() {
     });
 }
 
+/// Runs the work at two replicas at once. Each has its own thread and runtime, and only the database in common.
+fn at_two_replicas<T: Send + 'static>(
+    url: &str,
+    work: impl Fn(&TestDeployment, &Barrier) -> T + Send + Sync + 'static,
+) -> [T; 2] {
+    let url = url.to_owned();
+    let both = std::thread::spawn(move || {
+        let [one, other] =
+            [(); 2].map(|()| TestDeployment::with_store(&url, "[account_lock]\nenabled = true\n"));
+        one.run(async |services| drop(services.add("alex").await));
+        let start = Barrier::new(2);
+        std::thread::scope(|scope| {
+            let other = scope.spawn(|| work(&other, &start));
+            [work(&one, &start), other.join().unwrap()]
+        })
+    });
+    both.join().unwrap()
+}
+
 #[test]
 fn attack_200_guesses_at_two_replicas_are_5_verifications() {
     with_database(Kind::Postgres, async |database| {
-        let url = database.url.clone();
-        // each replica has its own thread and runtime, and nothing but the database in common
-        std::thread::spawn(move || {
-            let deployments =
-                [(); 2].map(|()| TestDeployment::with_store(&url, "[account_lock]\nenabled = true\n"));
-            deployments[0].run(async |services| drop(services.add("alex").await));
-            let start = Barrier::new(2);
-            let replica = |deployment: &TestDeployment| {
-                let mut verified = 0;
-                deployment.run(async |services| {
-                    start.wait();
-                    guess_in_parallel(&services, 100).await;
-                    verified = services.verifications();
-                });
-                verified
-            };
-            let [one, other] = &deployments;
-            let sum = std::thread::scope(|scope| {
-                let other = scope.spawn(|| replica(other));
-                replica(one) + other.join().unwrap()
+        let verified = at_two_replicas(&database.url, |replica, start| {
+            let mut verified = 0;
+            replica.run(async |services| {
+                start.wait();
+                guess_in_parallel(&services, 100).await;
+                verified = services.verifications();
             });
-            assert_eq!(sum, 5);
-        })
-        .join()
-        .unwrap();
+            verified
+        });
+        assert_eq!(verified.iter().sum::<u64>(), 5);
     });
 }
 
@@ -90,27 +95,13 @@ fn right_passwords_at_once_are_not_refused_as_wrong() {
 #[test]
 fn right_passwords_at_two_replicas_are_not_refused_as_wrong() {
     with_database(Kind::Postgres, async |database| {
-        let url = database.url.clone();
-        std::thread::spawn(move || {
-            let deployments =
-                [(); 2].map(|()| TestDeployment::with_store(&url, "[account_lock]\nenabled = true\n"));
-            deployments[0].run(async |services| drop(services.add("alex").await));
-            let start = Barrier::new(2);
-            let replica = |deployment: &TestDeployment| {
-                deployment.run(async |services| {
-                    start.wait();
-                    let refused = sign_in_in_parallel(&services, 15).await;
-                    assert!(refused.is_empty(), "{refused:?}");
-                });
-            };
-            let [one, other] = &deployments;
-            std::thread::scope(|scope| {
-                scope.spawn(|| replica(other));
-                replica(one);
+        at_two_replicas(&database.url, |replica, start| {
+            replica.run(async |services| {
+                start.wait();
+                let refused = sign_in_in_parallel(&services, 15).await;
+                assert!(refused.is_empty(), "{refused:?}");
             });
-        })
-        .join()
-        .unwrap();
+        });
     });
 }
 
@@ -252,19 +243,16 @@ fn overload_rejects_sign_ins_without_counting_attempts() {
         TestDeployment::new("hash_parallel = 1\n[account_lock]\nenabled = true\nmax_attempts = 1000\n");
     let mut settings = deployment.settings();
     settings.accounts.hashing.queue = 1;
-    let flooded =
-        doorward::internals::boot::with_account_store(settings, async |accounts, tenants, default| {
-            let services = TestServices { accounts, tenants, default_tenant: default };
-            let alex = services.add("alex").await;
-            let rejected = guess_in_parallel(&services, 50).await;
-            let busy = rejected.iter().filter(|rejected| matches!(rejected, LoginError::Busy { .. })).count();
-            assert!(busy > 0, "{rejected:?}");
-            let verified = u64::try_from(50 - busy)?;
-            let counted = u64::from(services.accounts.administration.lockout_counter(&alex).await?.failures);
-            assert_eq!((counted, services.verifications()), (verified, verified));
-            Ok(())
-        });
-    flooded.unwrap();
+    run_with(settings, async |services| {
+        let alex = services.add("alex").await;
+        let rejected = guess_in_parallel(&services, 50).await;
+        let busy = rejected.iter().filter(|rejected| matches!(rejected, LoginError::Busy { .. })).count();
+        assert!(busy > 0, "{rejected:?}");
+        let verified = u64::try_from(50 - busy).unwrap();
+        let counted =
+            u64::from(services.accounts.administration.lockout_counter(&alex).await.unwrap().failures);
+        assert_eq!((counted, services.verifications()), (verified, verified));
+    });
 }
 
 /// The log lines about one account.

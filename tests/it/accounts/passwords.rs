@@ -17,7 +17,7 @@ use doorward::internals::{
 
 use crate::support::{
     actors::operator,
-    services::{ALICE_ADDRESS, RIGHT, START, TestDeployment, TestServices, ms},
+    services::{ALICE_ADDRESS, RIGHT, START, TestDeployment, TestServices, ms, run_with},
 };
 
 const STRICT: &str = "[account_lock]\nenabled = true\n[password_policy]\nenabled = true\nmin_length = 8\n\
@@ -152,16 +152,12 @@ fn a_hash_is_renewed_when_its_cost_has_changed() {
     deployment.run(async |services| drop(services.add("alex").await));
     let mut settings = deployment.settings();
     settings.accounts.hashing.iterations = 3;
-    let renewed =
-        doorward::internals::boot::with_account_store(settings, async |accounts, tenants, default| {
-            let services = TestServices { accounts, tenants, default_tenant: default };
-            let alex = services.sign_in("alex", RIGHT, START).await.unwrap().account;
-            let stored =
-                services.accounts.store.accounts().find_with_password(&alex.id).await?.unwrap().password;
-            assert!(stored.expose().contains("t=3"), "{}", stored.expose());
-            Ok(())
-        });
-    renewed.unwrap();
+    run_with(settings, async |services| {
+        let alex = services.sign_in("alex", RIGHT, START).await.unwrap().account;
+        let stored =
+            services.accounts.store.accounts().find_with_password(&alex.id).await.unwrap().unwrap().password;
+        assert!(stored.expose().contains("t=3"), "{}", stored.expose());
+    });
 }
 
 /// An attacker who knows the old password begins to change it, and waits for the list of breached passwords (up to three

@@ -6,7 +6,7 @@ use super::contract::{
     ACCOUNT_MANAGEMENT, EXPIRY, HISTORY, LOCK, LOGIN_ATTEMPTS, PASSWORD_POLICIES, SUSPENSION, pairs, refused,
     update, value,
 };
-use crate::support::management::{GOVERNANCE, ManagementFixture, PASSWORD};
+use crate::support::management::{GOVERNANCE, ManagementFixture, PASSWORD, statuses_at_once};
 
 const OF_ACME: &str = "/t/acme.com/api/server/v1/identity-governance";
 
@@ -162,18 +162,9 @@ fn attack_etag_race_only_one_of_many_wins() {
     let fixture = ManagementFixture::start();
     let at = history_path(OF_ACME);
     let tag = fixture.get(&at).header("etag").unwrap().to_owned();
-    let statuses: Vec<u16> = std::thread::scope(|scope| {
-        let asked: Vec<_> = (10..18)
-            .map(|count| {
-                let (fixture, at, tag) = (&fixture, &at, &tag);
-                scope.spawn(move || {
-                    let ask =
-                        fixture.ask("PATCH", at).basic("admin@acme.com", PASSWORD).header("if-match", tag);
-                    ask.json(&update(&[("passwordHistory.count", &count.to_string())])).send().status
-                })
-            })
-            .collect();
-        asked.into_iter().map(|asked| asked.join().unwrap()).collect()
+    let statuses = statuses_at_once(10..18, |count| {
+        let ask = fixture.ask("PATCH", &at).basic("admin@acme.com", PASSWORD).header("if-match", &tag);
+        ask.json(&update(&[("passwordHistory.count", &count.to_string())]))
     });
     let won = statuses.iter().filter(|status| **status == 200).count();
     let lost = statuses.iter().filter(|status| **status == 412).count();

@@ -11,7 +11,7 @@ use crate::support::{
     Edit,
     answer::Answer,
     eventually,
-    management::{ManagementFixture, PASSWORD, TENANT_CONFIG},
+    management::{ManagementFixture, PASSWORD, TENANT_CONFIG, statuses_at_once},
 };
 
 const OF_ACME: &str = "/t/acme.com/api/am/admin/v4/tenant-config";
@@ -157,18 +157,10 @@ fn etags_against_lost_updates() {
 fn attack_etag_race_only_one_of_many_wins() {
     let fixture = ManagementFixture::start();
     let tag = fixture.get(OF_ACME).header("etag").unwrap().to_owned();
-    let statuses: Vec<u16> = std::thread::scope(|scope| {
-        let asked: Vec<_> = (0..8)
-            .map(|number| {
-                let (fixture, tag) = (&fixture, &tag);
-                scope.spawn(move || {
-                    let ask = fixture.ask("PUT", OF_ACME).basic("admin@acme.com", PASSWORD);
-                    let ask = ask.header("if-match", tag).header("content-type", "application/json");
-                    ask.body(format!("{{\"by\": {number}}}")).send().status
-                })
-            })
-            .collect();
-        asked.into_iter().map(|asked| asked.join().unwrap()).collect()
+    let statuses = statuses_at_once(0..8, |number| {
+        let ask = fixture.ask("PUT", OF_ACME).basic("admin@acme.com", PASSWORD);
+        let ask = ask.header("if-match", &tag).header("content-type", "application/json");
+        ask.body(format!("{{\"by\": {number}}}"))
     });
     let won = statuses.iter().filter(|status| **status == 200).count();
     let lost = statuses.iter().filter(|status| **status == 412).count();

@@ -122,21 +122,14 @@ const NOT_IN_DOMAIN: &[&str] = &[
     "sqlx",
 ];
 
-/// Files that read the time of the system, each with its reason.
-const MAY_READ_THE_TIME: &[(&str, &str)] = &[
-    ("clock.rs", "the clock"),
-    ("tenants/tenant_folder.rs", "compares with the time that the file system has written"),
-    ("cli/certs.rs", "the dates of a certificate, in the time zone of the operator"),
-];
-
 /// Crates that `config` must not use: it turns text into settings; `tenants` keeps them up to date.
 const NOT_IN_CONFIG: &[&str] = &["tokio", "notify::", "moka", "arc_swap"];
 
-struct Source {
+pub(super) struct Source {
     /// `proxy/pipeline.rs`
-    name: String,
+    pub(super) name: String,
     /// Lines that are code, with their numbers: comments are free to mention anything.
-    code: Vec<(usize, String)>,
+    pub(super) code: Vec<(usize, String)>,
 }
 
 #[test]
@@ -166,36 +159,27 @@ fn modules_depend_in_one_direction() {
 
 #[test]
 fn domain_does_no_io_and_reads_no_clock() {
-    let mut broken = Vec::new();
-    for source in sources().iter().filter(|source| top_module(&source.name) == "domain") {
-        for (number, line) in &source.code {
-            for word in NOT_IN_DOMAIN.iter().filter(|word| mentions(line, word)) {
-                broken.push(format!(
-                    "src/{}:{number}: `{word}` in `domain`. A rule decides and does nothing else: take the value as \
-                     an argument.",
-                    source.name
-                ));
-            }
-        }
-    }
-    assert!(broken.is_empty(), "{}", broken.join("\n"));
+    let why = "a rule decides and does nothing else: take the value as an argument";
+    assert_absent(&["domain"], NOT_IN_DOMAIN, mentions, why);
 }
 
 #[test]
 fn config_has_no_runtime_watcher_or_cache() {
-    let mut broken = Vec::new();
-    for source in sources().iter().filter(|source| top_module(&source.name) == "config") {
-        for (number, line) in &source.code {
-            for word in NOT_IN_CONFIG.iter().filter(|word| mentions(line, word)) {
-                broken.push(format!(
-                    "src/{}:{number}: `{word}` in `config`, which resolves settings and holds no live state: that \
-                     belongs in `tenants`.",
-                    source.name
-                ));
-            }
-        }
-    }
-    assert!(broken.is_empty(), "{}", broken.join("\n"));
+    let why = "`config` resolves settings and holds no live state: that belongs in `tenants`";
+    assert_absent(&["config"], NOT_IN_CONFIG, mentions, why);
+}
+
+/// Checking a password policy takes up to 100 ms, so it runs in the hash queue of `account`.
+#[test]
+fn serving_threads_check_no_password_policy() {
+    let why = "this thread serves requests";
+    let modules = ["web", "proxy", "server", "admin"];
+    assert_absent(
+        &modules,
+        &[".violations(", "zxcvbn", "fancy_regex"],
+        |line, word| line.contains(word),
+        why,
+    );
 }
 
 /// The actor and the registry use the loader, which knows neither: it sends commands.
@@ -227,54 +211,6 @@ fn tenant_registry_has_no_import_circle() {
     assert!(uses.is_empty(), "a circle in src/tenants: {uses:?}");
 }
 
-/// Checking a password policy takes up to 100 ms, so it runs in the hash queue of `account`.
-#[test]
-fn serving_threads_check_no_password_policy() {
-    let mut broken = Vec::new();
-    let serves = |source: &&Source| matches!(top_module(&source.name), "web" | "proxy" | "server" | "admin");
-    for source in sources().iter().filter(serves) {
-        for (number, line) in &source.code {
-            for word in [".violations(", "zxcvbn", "fancy_regex"] {
-                if line.contains(word) {
-                    broken.push(format!("src/{}:{number}: `{word}` on a thread that serves.", source.name));
-                }
-            }
-        }
-    }
-    assert!(broken.is_empty(), "{}", broken.join("\n"));
-}
-
-/// A number has no unit that the compiler checks: a time is a `Timestamp`, and a service reads it from the `Clock` that tests can move.
-#[test]
-fn time_is_a_timestamp_read_from_the_clock() {
-    let mut broken = Vec::new();
-    for source in sources() {
-        let may_read = MAY_READ_THE_TIME.iter().any(|(name, _)| *name == source.name);
-        for (number, line) in &source.code {
-            for (word, is_broken) in [
-                ("now: u64", true),
-                ("SystemTime::now", !may_read),
-                ("Timestamp::now", !may_read),
-                ("Zoned::now", !may_read),
-            ] {
-                if is_broken && line.contains(word) {
-                    broken.push(format!(
-                        "src/{}:{number}: `{word}`. Take a `Timestamp` as an argument, or read it from a `Clock`.",
-                        source.name
-                    ));
-                }
-            }
-        }
-    }
-    assert!(broken.is_empty(), "{}", broken.join("\n"));
-    for (name, _) in MAY_READ_THE_TIME {
-        assert!(
-            sources().iter().any(|source| source.name == *name),
-            "{name} is gone: remove it from the list."
-        );
-    }
-}
-
 /// The whole file, with its tests.
 #[test]
 fn long_files_need_a_reason() {
@@ -297,6 +233,19 @@ fn no_file_names_a_build_path() {
             let Ok(text) = fs::read_to_string(&file) else { continue };
             for place in places.iter().filter(|place| text.contains(**place)) {
                 broken.push(format!("{}: mentions {place}", file.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+/// No code of these modules has one of the words.
+fn assert_absent(modules: &[&str], words: &[&str], has: fn(&str, &str) -> bool, why: &str) {
+    let mut broken = Vec::new();
+    for source in sources().iter().filter(|source| modules.contains(&top_module(&source.name))) {
+        for (number, line) in &source.code {
+            for word in words.iter().filter(|word| has(line, word)) {
+                broken.push(format!("src/{}:{number}: `{word}`: {why}.", source.name));
             }
         }
     }
@@ -361,7 +310,7 @@ fn top_module(name: &str) -> &str {
     name.split('/').next().unwrap_or_default().trim_end_matches(".rs")
 }
 
-fn sources() -> Vec<Source> {
+pub(super) fn sources() -> Vec<Source> {
     let src = root().join("src");
     let rust = files(&src).into_iter().filter(|file| file.extension().is_some_and(|e| e == "rs"));
     rust.map(|file| {

@@ -4,5 +4,6 @@ mod architecture;
 mod deployment_examples;
 mod documentation;
 mod error_types;
+mod time;
 mod vocabulary;
 mod waiting;

@@ -24,6 +24,18 @@ pub struct ManagementFixture {
     _portal: Portal,
 }
 
+/// The statuses of requests that are sent at the same time.
+pub fn statuses_at_once(
+    numbers: std::ops::Range<u32>,
+    request: impl Fn(u32) -> RequestBuilder<'static> + Sync,
+) -> Vec<u16> {
+    std::thread::scope(|scope| {
+        let request = &request;
+        let sent: Vec<_> = numbers.map(|number| scope.spawn(move || request(number).send().status)).collect();
+        sent.into_iter().map(|sent| sent.join().unwrap()).collect()
+    })
+}
+
 impl ManagementFixture {
     pub fn start() -> Self {
         Self::with(|proxy| proxy)

@@ -81,13 +81,17 @@ impl TestDeployment {
     }
 
     pub fn run(&self, work: impl AsyncFnOnce(TestServices)) {
-        let opened = boot::with_account_store(self.settings(), async |accounts, tenants, default| {
-            let services = TestServices { accounts, tenants, default_tenant: default };
-            work(services).await;
-            Ok(())
-        });
-        opened.unwrap();
+        run_with(self.settings(), work);
     }
+}
+
+/// A start of Doorward with these settings.
+pub fn run_with(settings: Settings, work: impl AsyncFnOnce(TestServices)) {
+    let opened = boot::with_account_store(settings, async |accounts, tenants, default| {
+        work(TestServices { accounts, tenants, default_tenant: default }).await;
+        Ok(())
+    });
+    opened.unwrap();
 }
 
 pub struct TestServices {
