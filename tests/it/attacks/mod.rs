@@ -12,6 +12,7 @@ mod paths;
 mod portal_connection;
 mod redirects;
 mod slow_clients;
+mod target_readings;
 mod token_keys;
 mod tokens;
 mod upgrades;

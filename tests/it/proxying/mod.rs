@@ -1,6 +1,7 @@
 //! What the portal and the client receive.
 
 mod forwarding;
-mod request_targets;
+mod request_heads;
+pub mod request_targets;
 mod uploads;
 mod upstreams;
