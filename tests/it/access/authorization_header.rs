@@ -2,12 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{
-    Idp, Portal, TestProxy,
-    accounts::{TestStore, with_lockout},
-    jwt::base64url,
-    proxy::TestProxyBuilder,
-};
+use crate::support::{Idp, Portal, TestAccounts, TestProxy, jwt::base64url, proxy::TestProxyBuilder};
 
 /// Credentials that a portal may have of its own.
 const PORTALS_OWN: [&str; 6] =
@@ -24,9 +19,8 @@ impl Fixture {
     fn new(adapt: impl FnOnce(TestProxyBuilder) -> TestProxyBuilder) -> Self {
         let (portal, idp) = (Portal::answering("portal").start(), Idp::start());
         let builder = TestProxy::in_front_of(&portal).generic(&[]).issuer(&idp);
-        let proxy = adapt(with_lockout(builder, 5)).start();
-        let store = TestStore::of(proxy.folder());
-        let session = store.session(&store.account("carbon.super", "alex"));
+        let proxy = adapt(builder.accounts().lockout(5)).start();
+        let session = TestAccounts::of(&proxy).session_of("carbon.super", "alex");
         Self { portal, idp, proxy, session }
     }
 

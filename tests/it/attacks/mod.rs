@@ -3,6 +3,7 @@
 mod buffers;
 mod client_limits;
 mod expired_streams;
+mod forwarded_headers;
 mod framing;
 mod headers;
 mod held_connections;

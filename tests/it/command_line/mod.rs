@@ -1,4 +1,5 @@
 //! The commands: usage, exit codes, output, signals.
 
+mod configuration;
 mod process;
 mod usage;
