@@ -1,4 +1,4 @@
-//! What `tests/it`, the benchmarks and the fuzz targets use of the crate, under the path that it has in the crate.
+//! The items of the crate that `tests/it`, the benchmarks and the fuzz targets use, under the path that it has in the crate.
 //!
 //! All other modules are private, so that the compiler reports code without a caller. Add an item here if a test or
 //! benchmark needs it; a rule is better tested beside its code.

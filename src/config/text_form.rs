@@ -11,7 +11,7 @@ use serde::{
 
 use crate::config::document::read::REMEDY_SEPARATOR;
 
-/// What is wrong with a text, for the author of the file; never with a secret in it. `TextForm::remedy` says what to write.
+/// The fault of a text, for the author of the file; never with a secret in it. `TextForm::remedy` says what to write.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidValue(Cow<'static, str>);
@@ -36,7 +36,7 @@ pub trait TextForm: Sized {
 
     fn to_text(&self) -> String;
 
-    /// What to write in place of an invalid text.
+    /// Says what to write in place of an invalid text.
     fn remedy() -> String {
         format!("write {}", Self::EXPECTED)
     }

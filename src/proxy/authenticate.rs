@@ -113,7 +113,7 @@ impl fmt::Debug for VerifiedCredential {
     }
 }
 
-/// Whose the request's `Authorization` header is: the portal gets its own as it is.
+/// The owner of the `Authorization` header of the request: the portal gets its own as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HeaderOwner {
     Doorward,

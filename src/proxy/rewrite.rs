@@ -28,7 +28,7 @@ use crate::{
     token::bearer::{self, VerifiedCookies},
 };
 
-/// Who reads the tokens of a request.
+/// The reader of the tokens of a request.
 #[derive(Clone, Copy)]
 struct TokenReaders {
     header_owner: HeaderOwner,

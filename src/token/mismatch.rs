@@ -1,4 +1,4 @@
-//! What a rejected token has, and what was expected: for the log and `doorward explain`. Pure.
+//! The values of a rejected token, and the expected ones: for the log and `doorward explain`. Pure.
 //!
 //! The claims may be unverified, so a found value is shortened and quoted.
 

@@ -243,7 +243,7 @@ fn payload_of(token: &str) -> Option<Vec<u8>> {
     token.split('.').nth(1).and_then(|payload| URL_SAFE_NO_PAD.decode(payload).ok())
 }
 
-/// What a rejected JWT has, and what the policy expects, by its unverified claims.
+/// The values of a rejected JWT, and those that the policy expects, by its unverified claims.
 pub fn describe_mismatch(policy: &TenantPolicy, token: &str, error: &TokenError) -> Option<String> {
     let claims = strict_json::parse_object(&payload_of(token)?)?;
     mismatch::describe(&claims, &policy.issuers, error)

@@ -42,7 +42,7 @@ pub struct Options {
     claims: Vec<(String, String)>,
 }
 
-/// What to write in place of an invalid argument.
+/// Says what to write in place of an invalid argument.
 #[derive(Debug, thiserror::Error)]
 enum InvalidArgument {
     #[error("{0}; write alex@example.org")]

@@ -71,7 +71,7 @@ pub struct TenantSection {
     /// Whether the portal gets the `Authorization` header of a user.
     #[schemars(extend("x-default" = "`access.forward_token`"))]
     pub forward_token: Option<bool>,
-    /// Whose the `Authorization` header is.
+    /// The owner of the `Authorization` header.
     #[schemars(extend("x-default" = "`access.authorization`"))]
     pub authorization: Option<AuthorizationOwner>,
     /// The identity headers that the portal gets.

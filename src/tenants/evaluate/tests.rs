@@ -45,7 +45,7 @@ impl EvaluationFixture {
     }
 }
 
-/// Attack: whoever can delete the file of a closed tenant, or forgets it in a backup, opens the portal.
+/// Attack: the file of a closed tenant is deleted, or missing in a backup, and the portal is open.
 #[test]
 fn attack_deleted_file_opens_a_closed_tenant() {
     let mut fixture = EvaluationFixture::new();

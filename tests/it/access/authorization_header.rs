@@ -1,4 +1,4 @@
-//! Whose the `Authorization` header is: `access.authorization`.
+//! The owner of the `Authorization` header: `access.authorization`.
 
 use serde_json::json;
 

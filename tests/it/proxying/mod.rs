@@ -1,4 +1,4 @@
-//! What the portal and the client receive.
+//! Forwarding: requests as the portal receives them, and responses as the client receives them.
 
 mod forwarding;
 mod request_heads;

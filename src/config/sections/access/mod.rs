@@ -44,7 +44,7 @@ pub struct AccessSection {
     /// token itself. A portal that trusts `identity_headers` does not.
     #[schemars(extend("x-default" = "`true` with `profile = \"wso2-apim\"`, `false` with `\"generic\"`"))]
     pub forward_token: Option<bool>,
-    /// Whose the `Authorization` header is. `doorward`: credentials that are not a valid token are refused. `portal`: Doorward does not
+    /// The owner of the `Authorization` header. `doorward`: credentials that are not a valid token are refused. `portal`: Doorward does not
     /// read it, and the portal gets it as it is. `auto`: Doorward's if it has a token of an issuer that is configured here, otherwise
     /// the portal's, which gets it where the request is allowed by a session, or anonymously.
     #[schemars(extend("x-default" = "`doorward` with `profile = \"wso2-apim\"`, `auto` with `\"generic\"`"))]
@@ -73,7 +73,7 @@ pub struct AccessSection {
     pub route: Option<Vec<RouteSection>>,
 }
 
-/// Whose the `Authorization` header of requests is.
+/// The owner of the `Authorization` header of requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[schemars(inline)]
