@@ -11,6 +11,7 @@ mod domain;
 mod clock;
 mod config;
 mod crypto;
+mod http;
 mod sync;
 mod telemetry;
 

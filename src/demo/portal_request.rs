@@ -7,6 +7,7 @@ use http::{HeaderMap, header, request::Parts};
 use url::form_urlencoded;
 
 use super::{PortalState, data};
+use crate::http::cookie;
 
 pub struct PortalRequest {
     pub tenant: String,
@@ -69,25 +70,14 @@ pub fn parameter<'q>(query: Option<&'q str>, wanted: &str) -> Option<Cow<'q, str
 /// WSO2's split token: the first half in the header (or, for pages, in a cookie that scripts can read), the second
 /// in a cookie that they cannot. A whole token in the header counts as well.
 fn access_token(headers: &HeaderMap) -> Option<String> {
-    let second = cookie(headers, "AM_ACC_TOKEN_DEFAULT_P2").unwrap_or_default();
+    let second = cookie::read_text(headers, "AM_ACC_TOKEN_DEFAULT_P2").unwrap_or_default();
     let bearer = headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.strip_prefix("Bearer "));
-    let first = bearer.or_else(|| cookie(headers, "WSO2_AM_TOKEN_1_Default"))?;
+    let first = bearer.or_else(|| cookie::read_text(headers, "WSO2_AM_TOKEN_1_Default"))?;
     // a whole JWT has two dots
     let whole =
         first.matches('.').count() == 2 && first.rsplit('.').next().is_some_and(|part| part.len() >= 86);
     Some(if whole { first.to_owned() } else { format!("{first}{second}") })
-}
-
-pub fn cookie<'h>(headers: &'h HeaderMap, wanted: &str) -> Option<&'h str> {
-    headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(name, _)| *name == wanted)
-        .map(|(_, value)| value)
 }

@@ -5,7 +5,10 @@ use http::{HeaderMap, HeaderValue, header};
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use super::redirect_loop::SignInRedirects;
-use crate::domain::{return_address::ReturnAddress, tenant::TenantId};
+use crate::{
+    domain::{return_address::ReturnAddress, tenant::TenantId},
+    http::cookie::{self, SetCookie},
+};
 
 /// Characters of a cookie value (RFC 6265 §4.1.1) stay as they are, since browsers drop a cookie of more than 4096 bytes.
 const COOKIE_VALUE: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b',').add(b';').add(b'\\').add(b'%');
@@ -13,13 +16,43 @@ const COOKIE_VALUE: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b',').add(b';'
 /// RFC 3986's unreserved characters stay as they are.
 pub const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-const RETURN_COOKIE: &str = "doorward_return";
-const REDIRECTS_COOKIE: &str = "doorward_bounces";
-const TENANT_COOKIE: &str = "doorward_tenant";
+#[derive(Debug, Clone, Copy)]
+enum VisitorCookie {
+    Return,
+    Redirects,
+    Tenant,
+}
 
-const RETURN_ADDRESS_SECONDS: u32 = 15 * 60;
-const REDIRECTS_SECONDS: u32 = 30;
-const TENANT_SECONDS: u32 = 90 * 24 * 3600;
+impl VisitorCookie {
+    /// Over HTTPS with the prefix `__Host-`, which no sibling domain and no clear-text page can set.
+    const fn name(self, https: bool) -> &'static str {
+        match (self, https) {
+            (Self::Return, true) => "__Host-doorward_return",
+            (Self::Return, false) => "doorward_return",
+            (Self::Redirects, true) => "__Host-doorward_bounces",
+            (Self::Redirects, false) => "doorward_bounces",
+            (Self::Tenant, true) => "__Host-doorward_tenant",
+            (Self::Tenant, false) => "doorward_tenant",
+        }
+    }
+
+    const fn max_age(self) -> u32 {
+        match self {
+            Self::Return => 15 * 60,
+            Self::Redirects => 30,
+            Self::Tenant => 90 * 24 * 3600,
+        }
+    }
+
+    fn set(self, value: &str, https: bool) -> Option<HeaderValue> {
+        let max_age = Some(self.max_age());
+        SetCookie { name: self.name(https), value, max_age, secure: https }.to_header()
+    }
+
+    fn clear(self, https: bool) -> Option<HeaderValue> {
+        SetCookie { name: self.name(https), value: "", max_age: Some(0), secure: https }.to_header()
+    }
+}
 
 /// Doorward's cookies as a browser sent them.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -32,60 +65,40 @@ pub struct VisitorCookies {
 }
 
 impl VisitorCookies {
-    /// Over HTTPS only names with the `__Host-` prefix are read, which no sibling domain and no clear-text page can set.
+    /// An ambiguous cookie counts as absent.
     pub fn read(headers: &HeaderMap, https: bool) -> Self {
-        let Some(cookies) = headers.get(header::COOKIE) else { return Self::default() };
-        let mut visitor_cookies = Self { has_cookies: true, ..Self::default() };
-        let Ok(cookies) = cookies.to_str() else { return visitor_cookies };
-        if !cookies.contains("doorward_") {
+        let Some(line) = headers.get(header::COOKIE) else { return Self::default() };
+        let visitor_cookies = Self { has_cookies: true, ..Self::default() };
+        if memchr::memmem::find(line.as_bytes(), b"doorward_").is_none() {
             return visitor_cookies;
         }
-        for cookie in cookies.split(';') {
-            let Some((name, value)) = cookie.trim().split_once('=') else { continue };
-            let name = match (https, name.strip_prefix("__Host-")) {
-                (true, Some(name)) => name,
-                (false, None) => name,
-                _ => continue,
-            };
-            match name {
-                RETURN_COOKIE => {
-                    let address = percent_decode_str(value).decode_utf8().ok();
-                    visitor_cookies.return_to = address.and_then(|address| ReturnAddress::parse(&address));
-                }
-                REDIRECTS_COOKIE => visitor_cookies.sign_in_redirects = SignInRedirects::parse(value),
-                TENANT_COOKIE => visitor_cookies.tenant = TenantId::parse(value).ok(),
-                _ => {}
-            }
+        let value = |own: VisitorCookie| cookie::read_text(headers, own.name(https));
+        let return_to = value(VisitorCookie::Return).map(percent_decode_str);
+        Self {
+            return_to: return_to.and_then(|address| ReturnAddress::parse(&address.decode_utf8().ok()?)),
+            sign_in_redirects: value(VisitorCookie::Redirects).and_then(SignInRedirects::parse),
+            tenant: value(VisitorCookie::Tenant).and_then(|tenant| TenantId::parse(tenant).ok()),
+            ..visitor_cookies
         }
-        visitor_cookies
     }
 }
 
 pub fn return_cookie(address: &ReturnAddress, https: bool) -> Option<HeaderValue> {
     let value = utf8_percent_encode(address.as_str(), COOKIE_VALUE).to_string();
-    set_cookie(RETURN_COOKIE, &value, RETURN_ADDRESS_SECONDS, https)
+    VisitorCookie::Return.set(&value, https)
 }
 
 pub fn redirects_cookie(bounces: SignInRedirects, https: bool) -> Option<HeaderValue> {
-    set_cookie(REDIRECTS_COOKIE, &bounces.to_cookie(), REDIRECTS_SECONDS, https)
+    VisitorCookie::Redirects.set(&bounces.to_cookie(), https)
 }
 
 pub fn tenant_cookie(tenant: &TenantId, https: bool) -> Option<HeaderValue> {
-    set_cookie(TENANT_COOKIE, tenant.as_str(), TENANT_SECONDS, https)
+    VisitorCookie::Tenant.set(tenant.as_str(), https)
 }
 
 /// The browser has reached the requested page: removes the return address and the redirect count.
 pub fn expire_return_cookies(https: bool) -> impl Iterator<Item = HeaderValue> {
-    [RETURN_COOKIE, REDIRECTS_COOKIE].into_iter().filter_map(move |name| set_cookie(name, "", 0, https))
-}
-
-/// `Lax`, since the return from sign-in is a navigation from another site.
-fn set_cookie(name: &str, value: &str, max_age: u32, https: bool) -> Option<HeaderValue> {
-    let (prefix, secure) = if https { ("__Host-", "; Secure") } else { ("", "") };
-    HeaderValue::try_from(format!(
-        "{prefix}{name}={value}; Path=/; Max-Age={max_age}; HttpOnly; SameSite=Lax{secure}"
-    ))
-    .ok()
+    [VisitorCookie::Return, VisitorCookie::Redirects].into_iter().filter_map(move |own| own.clear(https))
 }
 
 #[cfg(test)]
@@ -132,6 +145,11 @@ mod tests {
             read("doorward_return=%2Fx; doorward_tenant=open.com", true),
             VisitorCookies { has_cookies: true, ..VisitorCookies::default() }
         );
+    }
+
+    #[test]
+    fn attack_second_cookie_with_another_tenant() {
+        assert_eq!(read("doorward_tenant=acme.com; doorward_tenant=open.com", false).tenant, None);
     }
 
     #[test]

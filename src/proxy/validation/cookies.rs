@@ -1,67 +1,35 @@
-//! Cookies: merges header lines on receipt, and removes Doorward's own before forwarding.
+//! Doorward's own cookies and those that hold tokens: removed from a request before it is forwarded.
 
-use http::{HeaderMap, HeaderValue, header};
+use http::HeaderMap;
+
+use crate::http::cookie::{self, without_empty_name};
 
 const OWN: [&[u8]; 3] = [b"__Host-doorward", b"__Secure-doorward", b"doorward_"];
 
-/// Whether the cookie belongs to Doorward. Its name may be followed by anything. A cookie without a name (`=doorward_session=x`) is
-/// sent by a browser as its value alone (RFC 6265bis §5.6), so it belongs to the name that its value starts with.
+/// Whether the cookie belongs to Doorward. Its name may be followed by anything.
 pub fn is_own(cookie: &[u8]) -> bool {
     let cookie = without_empty_name(cookie);
     // browsers read the `__Host-` of a name in any case
     OWN.iter().any(|own| cookie.get(..own.len()).is_some_and(|start| start.eq_ignore_ascii_case(own)))
 }
 
-/// The rest of a cookie after any number of blanks and of `=` without a name.
-fn without_empty_name(cookie: &[u8]) -> &[u8] {
-    let empty = cookie.iter().take_while(|byte| matches!(**byte, b'=' | b' ' | b'\t')).count();
-    cookie.get(empty..).unwrap_or_default()
-}
-
-/// HTTP/2 may send each cookie in a line of its own. Merged into one line, so that no reader uses only the first or the last.
-pub(super) fn merge_lines(headers: &mut HeaderMap) {
-    if headers.len() == headers.keys_len() || headers.get_all(header::COOKIE).iter().nth(1).is_none() {
-        return;
-    }
-    let lines: Vec<_> = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
-    // bytes that were valid in their lines are valid in one
-    if let Ok(merged) = HeaderValue::from_maybe_shared(bytes::Bytes::from(lines.join(&b"; "[..]))) {
-        headers.insert(header::COOKIE, merged);
-    }
-}
-
 /// Removes Doorward's own cookies from a request; the others are unchanged to the byte.
 pub fn strip_own(headers: &mut HeaderMap) {
-    strip(headers, is_own);
+    cookie::remove(headers, is_own);
 }
 
 /// Removes cookies of these names from a request.
 pub fn strip_named(headers: &mut HeaderMap, is_named: impl Fn(&str) -> bool) {
-    strip(headers, |cookie| {
+    cookie::remove(headers, |cookie| {
         let cookie = without_empty_name(cookie);
         let name = cookie.split(|b| *b == b'=').next().unwrap_or_default().trim_ascii();
         std::str::from_utf8(name).is_ok_and(&is_named)
     });
 }
 
-fn strip(headers: &mut HeaderMap, is_removed: impl Fn(&[u8]) -> bool) {
-    let Some(value) = headers.get(header::COOKIE) else { return };
-    let cookies = || value.as_bytes().split(|b| *b == b';');
-    if !cookies().any(|cookie| is_removed(cookie.trim_ascii_start())) {
-        return;
-    }
-    let retained: Vec<_> = cookies().filter(|cookie| !is_removed(cookie.trim_ascii_start())).collect();
-    let retained = retained.join(&b';');
-    let retained = retained.trim_ascii_start();
-    if retained.is_empty() {
-        headers.remove(header::COOKIE);
-    } else if let Ok(retained) = HeaderValue::from_bytes(retained) {
-        headers.insert(header::COOKIE, retained);
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use http::header;
     use proptest::prelude::*;
 
     use super::*;

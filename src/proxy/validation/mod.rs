@@ -20,6 +20,7 @@ use http::{HeaderValue, StatusCode, Version, request::Parts};
 use crate::{
     config::model::LimitSettings,
     domain::path::{PathProblem, PathShape},
+    http::cookie,
 };
 
 /// Limits of a request's head.
@@ -135,7 +136,7 @@ pub fn validate(parts: &mut Parts, limits: HeadLimits) -> Result<ValidatedHead, 
         // RFC 9110 §7.8: HTTP/1.0 cannot switch; HTTP/2 has no such header
         options.upgrade = None;
     }
-    cookies::merge_lines(&mut parts.headers);
+    cookie::merge_lines(&mut parts.headers);
     Ok(ValidatedHead { path, options })
 }
 

@@ -11,11 +11,10 @@
 use std::borrow::Cow;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use http::{
-    HeaderMap, HeaderValue,
-    header::{AUTHORIZATION, COOKIE},
-};
+use http::{HeaderMap, header::AUTHORIZATION};
 use serde::Deserialize;
+
+use crate::http::cookie::{AmbiguousCookie, read as read_cookie};
 
 /// First half of WSO2's split token, readable by scripts.
 pub const FIRST_HALF_COOKIE: &str = "WSO2_AM_TOKEN_1_Default";
@@ -201,29 +200,10 @@ fn join_halves(first: &str, second: &str) -> Cow<'static, str> {
     Cow::Owned(whole)
 }
 
-/// The cookie's value, if it could be (part of) a token. Two cookies of that name with different values are an attempt
-/// to plant one (another path, another subdomain); which of them belongs to the user cannot be determined.
+/// The cookie's value, if it could be (part of) a token. An ambiguous one is an attempt to plant a token.
 fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, BadCredential> {
-    let mut found = None;
-    for pair in headers.get_all(COOKIE).iter().flat_map(pairs) {
-        let mut parts = pair.splitn(2, |byte| *byte == b'=');
-        let (Some(written), Some(value)) = (parts.next(), parts.next()) else { continue };
-        if written.trim_ascii() != name.as_bytes() {
-            continue;
-        }
-        // no token, and another value than every token
-        let value = std::str::from_utf8(value.trim_ascii()).unwrap_or("?");
-        match found.replace(value) {
-            Some(before) if before != value => return Err(BadCredential::TwoTokens),
-            _ => {}
-        }
-    }
-    Ok(found.filter(|value| is_token68(value)))
-}
-
-/// As bytes: a cookie of the portal beside ours may have another encoding than UTF-8.
-fn pairs(header: &HeaderValue) -> impl Iterator<Item = &[u8]> {
-    header.as_bytes().split(|byte| *byte == b';')
+    let value = read_cookie(headers, name).map_err(|AmbiguousCookie| BadCredential::TwoTokens)?;
+    Ok(value.and_then(|value| std::str::from_utf8(value).ok()).filter(|value| is_token68(value)))
 }
 
 /// Whether a query names `access_token`, in any spelling of the name.

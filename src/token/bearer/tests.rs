@@ -1,3 +1,4 @@
+use http::{HeaderValue, header::COOKIE};
 use proptest::prelude::*;
 
 use super::*;

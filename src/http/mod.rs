@@ -1,0 +1,5 @@
+//! HTTP vocabulary that several layers share: header fields that they read from requests and write to responses.
+//!
+//! Below the crate root, `http` is the crate of this name and `crate::http` is this module.
+
+pub mod cookie;
