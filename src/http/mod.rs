@@ -3,3 +3,5 @@
 //! Below the crate root, `http` is the crate of this name and `crate::http` is this module.
 
 pub mod cookie;
+pub mod media_type;
+pub mod problem;

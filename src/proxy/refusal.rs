@@ -20,6 +20,10 @@ use crate::{
         tenant::RequestedTenant,
         time::whole_seconds,
     },
+    http::{
+        media_type,
+        problem::{self, ProblemDetails},
+    },
     telemetry::metrics::RequestOutcome,
     token::TokenError,
 };
@@ -274,9 +278,9 @@ pub fn render_refusal(
         };
         ("text/html; charset=utf-8", pages.pages.render(&refusal.page(), page_context))
     } else if response_context.route_kind == RouteKind::Wso2Api {
-        ("application/json", wso2_json(refusal, request_id))
+        (media_type::JSON, wso2_json(refusal, request_id))
     } else {
-        ("application/problem+json", problem_json(refusal, request_id))
+        (problem::CONTENT_TYPE, problem_json(refusal, request_id))
     };
     let mut response = Response::new(ResponseBody::whole(Bytes::from(body)));
     *response.status_mut() = status;
@@ -330,32 +334,13 @@ struct Wso2Error {
     error: [(); 0],
 }
 
-#[derive(Serialize)]
-struct RefusalProblem<'a> {
-    r#type: &'static str,
-    title: &'static str,
-    status: u16,
-    detail: String,
-    request_id: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sign_in_url: Option<&'a str>,
-}
-
-/// RFC 9457, with two members of our own: `request_id`, and `sign_in_url` where signing in would help.
+/// RFC 9457.
 fn problem_json(refusal: &Refusal, request_id: &str) -> String {
-    let status = refusal.status();
     let sign_in_url = match refusal {
         Refusal::SignInNeeded { sign_in_url } => sign_in_url.as_deref(),
         Refusal::SignInLoop { sign_in_url } => Some(sign_in_url.as_str()),
         _ => None,
     };
-    let problem = RefusalProblem {
-        r#type: "about:blank",
-        title: status.canonical_reason().unwrap_or_default(),
-        status: status.as_u16(),
-        detail: refusal.detail(),
-        request_id,
-        sign_in_url,
-    };
-    serde_json::to_string(&problem).unwrap_or_default()
+    let detail = refusal.detail();
+    ProblemDetails::new(refusal.status(), &detail, request_id).with_sign_in_url(sign_in_url).to_json()
 }

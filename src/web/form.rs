@@ -1,12 +1,13 @@
 //! Reads a form of Doorward's own pages: origin, content type and size are checked.
 
 use axum::body::Body;
-use http::{HeaderMap, Request, StatusCode, header};
+use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use url::form_urlencoded;
 
 use crate::{
     domain::{browser, page::StatusPage},
+    http::media_type,
     session::csrf,
     web_context::PageContext,
 };
@@ -56,7 +57,7 @@ impl Form {
             return Err(FormReadError::CrossSite);
         }
         let vouched_for = is_vouched_for(context, request.headers());
-        if !is_form_content_type(request.headers()) {
+        if !media_type::is_utf8_of(request.headers(), media_type::FORM) {
             return Err(FormReadError::NotAForm);
         }
         let body = Limited::new(request.into_body(), MAX_FORM_BYTES).collect().await.map_err(|error| {
@@ -96,14 +97,6 @@ fn is_vouched_for(context: &PageContext, headers: &HeaderMap) -> bool {
     let (site, origin) = (text("sec-fetch-site"), text("origin"));
     browser::is_same_origin(site, origin, None)
         || context.own_origins.iter().any(|own| browser::is_same_origin(site, origin, Some(own)))
-}
-
-fn is_form_content_type(headers: &HeaderMap) -> bool {
-    let media = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    media
-        .split(';')
-        .next()
-        .is_some_and(|media| media.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"))
 }
 
 #[cfg(test)]

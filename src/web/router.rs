@@ -29,6 +29,7 @@ use crate::{
         page::{PageRenderer, RenderContext, StatusPage},
         tenant::TenantId,
     },
+    http::problem::{self, ProblemDetails},
     session::SessionService,
 };
 
@@ -190,16 +191,10 @@ pub(super) fn html_response(status: StatusCode, html: String) -> Response<Body> 
 
 /// RFC 9457.
 fn problem_response(status: StatusCode, detail: &str, headers: &HeaderMap) -> Response<Body> {
-    let body = serde_json::json!({
-        "type": "about:blank",
-        "title": status.canonical_reason(),
-        "status": status.as_u16(),
-        "detail": detail,
-        "request_id": request_id(headers),
-    });
-    let mut response = Response::new(Body::from(body.to_string()));
+    let problem = ProblemDetails::new(status, detail, request_id(headers));
+    let mut response = Response::new(Body::from(problem.to_json()));
     *response.status_mut() = status;
-    set_security_headers(&mut response, "application/problem+json");
+    set_security_headers(&mut response, problem::CONTENT_TYPE);
     response
 }
 

@@ -15,6 +15,7 @@ use crate::{
     config::TenantPolicy,
     domain::guard::{LoginGuard, LoginNameSource},
     domain::time::whole_seconds,
+    http::media_type,
     proxy::{
         ProxyState,
         body::ResponseBody,
@@ -73,7 +74,7 @@ fn token_error(error: &'static str, error_description: &'static str) -> Response
     let mut response = Response::new(ResponseBody::whole(Bytes::from(body)));
     *response.status_mut() = StatusCode::BAD_REQUEST;
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type::JSON));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
     response

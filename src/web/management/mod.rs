@@ -32,6 +32,7 @@ use crate::{
     config::Settings,
     domain::{audit::Actor, tenant::TenantId},
     governance::{AuditTrail, GovernanceService},
+    http::media_type,
     tenants::TenantRegistry,
     token::Verifier,
     web_context::{ApiActor, ApiContext},
@@ -218,6 +219,6 @@ async fn perform(request: ApiRequest, action: ApiAction, body: Body) -> Result<R
 /// An answer with a body of JSON.
 fn json_response(text: impl Into<Body>) -> Response<Body> {
     let mut response = Response::new(text.into());
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type::JSON));
     response
 }
