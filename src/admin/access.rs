@@ -13,7 +13,7 @@ use axum::{
 };
 use http::{HeaderMap, StatusCode, header};
 
-use crate::{config::secret::Secret, proxy::ProxyState};
+use crate::{config::secret::Secret, http::authorization, proxy::ProxyState};
 
 /// The caller must be on this machine (or in this pod) and must not be a web page: a page could reach the port by a name that
 /// resolves to 127.0.0.1 (DNS rebinding), but it cannot hide its `Host`, nor, when it posts, its `Origin`.
@@ -50,11 +50,9 @@ pub async fn require_local_caller(
 
 /// Compares in constant time.
 fn has_token(headers: &HeaderMap, expected: &Secret) -> bool {
-    let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let (Some(value), None) = (values.next(), values.next()) else { return false };
-    let Some((scheme, token)) = value.as_bytes().split_at_checked(7) else { return false };
-    let is_equal = verify_slices_are_equal(token.trim_ascii(), expected.expose().as_bytes()).is_ok();
-    scheme.eq_ignore_ascii_case(b"bearer ") && is_equal
+    let Ok(Some(sent)) = authorization::read(headers) else { return false };
+    let is_equal = verify_slices_are_equal(sent.credentials(), expected.expose().as_bytes()).is_ok();
+    sent.has_scheme("Bearer") && is_equal
 }
 
 fn is_browser_request(headers: &HeaderMap) -> bool {

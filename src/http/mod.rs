@@ -2,6 +2,8 @@
 //!
 //! Below the crate root, `http` is the crate of this name and `crate::http` is this module.
 
+pub mod authorization;
+pub mod conditional;
 pub mod cookie;
 pub mod media_type;
 pub mod problem;

@@ -1,11 +1,10 @@
 //! Parses the `Authorization` header: a name and a password (RFC 7617), or a token (RFC 6750). Pure.
 
-use base64::{Engine, engine::general_purpose::STANDARD};
-use http::{HeaderMap, header};
+use http::HeaderMap;
 
 use crate::{
     account::hashing::Password,
-    token::bearer::{self, Credential, TokenLocations},
+    http::authorization::{self, DuplicateAuthorization},
 };
 
 pub enum Credentials {
@@ -21,42 +20,28 @@ pub enum Credentials {
 
 /// Reads only this header: cookies and query parameters never authenticate a caller.
 pub fn read_credentials(headers: &HeaderMap, max_token_bytes: usize) -> Credentials {
-    let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let (Some(value), None) = (values.next(), values.next()) else {
-        return if headers.contains_key(header::AUTHORIZATION) {
-            Credentials::Unusable
-        } else {
-            Credentials::None
-        };
+    let sent = match authorization::read(headers) {
+        Ok(None) => return Credentials::None,
+        Ok(Some(sent)) => sent,
+        Err(DuplicateAuthorization) => return Credentials::Unusable,
     };
-    if let Some(basic) = basic(value.as_bytes()) {
-        return basic;
+    if sent.has_scheme("Basic") {
+        return match sent.basic() {
+            Some((login, password)) => Credentials::Basic { login, password: Password::new(password) },
+            None => Credentials::Unusable,
+        };
     }
-    let alone = HeaderMap::from_iter([(header::AUTHORIZATION, value.clone())]);
-    match bearer::extract(&alone, &TokenLocations::header_only(max_token_bytes)) {
-        Ok(Credential::Bearer(token)) => Credentials::Bearer(token.into_owned()),
-        Ok(Credential::None | Credential::OtherScheme) | Err(_) => Credentials::Unusable,
-    }
-}
-
-/// `None`: of another scheme.
-fn basic(value: &[u8]) -> Option<Credentials> {
-    let (scheme, rest) = value.split_at_checked(5)?;
-    if !scheme.eq_ignore_ascii_case(b"basic") || rest.first().is_some_and(|b| *b != b' ') {
-        return None;
-    }
-    let pair = STANDARD.decode(rest.trim_ascii()).ok().and_then(|pair| String::from_utf8(pair).ok());
-    let pair = pair.filter(|pair| !pair.chars().any(char::is_control));
-    Some(match pair.as_deref().and_then(|pair| pair.split_once(':')) {
-        Some((login, password)) => {
-            Credentials::Basic { login: login.to_owned(), password: Password::new(password) }
-        }
+    match sent.token68().filter(|token| sent.has_scheme("Bearer") && token.len() <= max_token_bytes) {
+        Some(token) => Credentials::Bearer(token.to_owned()),
         None => Credentials::Unusable,
-    })
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    use http::header;
+
     use super::*;
 
     fn read_values(values: &[&str]) -> String {

@@ -22,6 +22,7 @@ use crate::{
         tenant::TenantId,
     },
     governance::AuditTrail,
+    http::conditional,
     tenants::{
         TENANT_CONF, TenantLookup, TenantRegistry, folder_of,
         writer::{self, PreparedWrite, TenantWriteError},
@@ -43,7 +44,7 @@ pub async fn show(request: &ApiRequest) -> Result<Response<Body>, ApiProblem> {
         Err(_) => return Err(ApiProblem::unavailable()),
     };
     let tag = etag::text_tag(&text);
-    if etag::matches_if_none_match(&request.headers, &tag) {
+    if conditional::is_not_modified(&request.headers, &tag) {
         let mut same = with_etag(Response::new(Body::empty()), &tag);
         *same.status_mut() = StatusCode::NOT_MODIFIED;
         return Ok(same);

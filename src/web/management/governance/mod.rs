@@ -23,6 +23,7 @@ use crate::{
         },
     },
     governance::{EffectiveProperties, GovernanceServiceError},
+    http::conditional,
 };
 
 /// Of a request's body: many times all properties with all they may hold.
@@ -163,7 +164,7 @@ fn cacheable_json(
 ) -> Response<Body> {
     let text = serde_json::to_string(what).unwrap_or_default();
     let tag = etag::content_tag(in_force.version(), text.as_bytes());
-    let mut response = if etag::matches_if_none_match(&request.headers, &tag) {
+    let mut response = if conditional::is_not_modified(&request.headers, &tag) {
         let mut same = Response::new(Body::empty());
         *same.status_mut() = StatusCode::NOT_MODIFIED;
         same
