@@ -16,6 +16,7 @@ pub mod guard;
 pub mod identity;
 pub mod lockout;
 pub mod management;
+pub mod own_path;
 pub mod page;
 pub mod password;
 pub mod path;

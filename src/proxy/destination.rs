@@ -1,13 +1,10 @@
 //! Step 4, first part: which component responds to a path.
 
 use super::ProxyState;
-use crate::{config::Settings, domain::management};
-
-/// Prefix of Doorward's own paths, in front of every portal.
-pub const OWN_PATH_PREFIX: &str = "/.doorward/";
-
-/// <https://w3c.github.io/webappsec-change-password-url/>
-const CHANGE_PASSWORD_PATH: &str = "/.well-known/change-password";
+use crate::{
+    config::Settings,
+    domain::{management, own_path},
+};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Destination {
@@ -24,9 +21,8 @@ impl Destination {
             && management::match_path(path).is_some()
         {
             Self::ManagementApi
-        } else if path.starts_with(OWN_PATH_PREFIX)
-            // where password managers send users who want to change a password
-            || (path == CHANGE_PASSWORD_PATH && state.accounts.is_some())
+        } else if path.starts_with(own_path::PREFIX)
+            || (path == own_path::CHANGE_PASSWORD && state.accounts.is_some())
         {
             Self::OwnPage
         } else {

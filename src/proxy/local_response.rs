@@ -8,7 +8,6 @@ use super::{
     challenge::{self, SignInChallenge},
     context::RequestContext,
     cors,
-    destination::OWN_PATH_PREFIX,
     evaluate::RoutedRequest,
     exchange::Exchange,
     refusal::{Refusal, render_refusal},
@@ -19,6 +18,7 @@ use crate::{
     domain::{
         access::Decision,
         browser::CallerKind,
+        own_path,
         route::{AccessLevel, RouteKind},
     },
     telemetry::metrics::RequestOutcome,
@@ -150,7 +150,8 @@ fn tenant_selection_redirect(
             add_tenant_parameter(wanted.as_str(), tenant.as_str())
         }
         _ => format!(
-            "{OWN_PATH_PREFIX}tenants?to={}",
+            "{}?to={}",
+            own_path::TENANTS,
             percent_encoding::utf8_percent_encode(wanted.as_str(), visitor_cookies::COMPONENT)
         ),
     };

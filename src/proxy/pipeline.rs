@@ -31,14 +31,11 @@ use super::{
 };
 use crate::{
     config::Settings,
-    domain::{browser::CallerKind, client::ClientPrefix, fairness::Resource},
+    domain::{browser::CallerKind, client::ClientPrefix, fairness::Resource, own_path},
     sync::client_limits::Permit,
     telemetry::metrics::RequestOutcome,
     web_context::PageRefusal,
 };
-
-/// Path prefix of the style sheets, scripts and icons of Doorward's own pages.
-const ASSETS: &str = "/.doorward/assets/";
 
 pub async fn handle(
     worker: &Worker,
@@ -74,7 +71,7 @@ pub async fn handle(
                 Ok(Some(permit))
             }
             // assets are small and in memory, and the page that explains the limit needs them
-            Err(_) if parts.uri.path().starts_with(ASSETS) => Ok(None),
+            Err(_) if parts.uri.path().starts_with(own_path::ASSETS) => Ok(None),
             Err(refusal) => {
                 Box::pin(admit_beyond_limit(worker, &settings, &mut context, &parts, record.started()))
                     .await

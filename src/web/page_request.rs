@@ -16,6 +16,7 @@ use super::{
 use crate::{
     config::TenantPolicy,
     domain::{
+        own_path,
         page::{PageRenderer as _, RenderContext, StatusPage},
         return_address::ReturnAddress,
         tenant::TenantId,
@@ -29,13 +30,6 @@ use crate::{
 const RETRY_UNAVAILABLE: Duration = Duration::from_secs(5);
 /// The reason in the access log.
 const STORE_UNAVAILABLE: &str = "store_unavailable";
-
-pub const SIGN_IN: &str = "/.doorward/sign-in";
-pub const SIGN_OUT: &str = "/.doorward/sign-out";
-pub const SIGNED_OUT: &str = "/.doorward/signed-out";
-pub const ACCOUNT: &str = "/.doorward/account";
-pub const SESSIONS: &str = "/.doorward/account/sessions";
-pub const PASSWORD: &str = "/.doorward/account/password";
 
 /// A request for a page with a form. The tenant exists, and accounts are enabled.
 pub struct PageRequest {
@@ -231,8 +225,9 @@ pub fn query_parameter(query: Option<&str>, name: &str) -> String {
 pub fn return_target(written: &str) -> Option<ReturnAddress> {
     let address = ReturnAddress::parse(written)?;
     let path = address.as_str().split('?').next().unwrap_or_default();
-    let is_own_page = path.starts_with("/.doorward/") && !matches!(path, ACCOUNT | PASSWORD);
-    (!is_own_page && path != "/.well-known/change-password").then_some(address)
+    let is_own_page =
+        path.starts_with(own_path::PREFIX) && !matches!(path, own_path::ACCOUNT | own_path::PASSWORD);
+    (!is_own_page && path != own_path::CHANGE_PASSWORD).then_some(address)
 }
 
 #[cfg(test)]
@@ -241,18 +236,21 @@ mod tests {
 
     #[test]
     fn return_target_never_loops_back_to_sign_in() {
-        for to in
-            ["/", "/devportal/apis?tenant=acme.com&a=1", ACCOUNT, "/.doorward/account/password?tenant=a.b"]
-        {
+        for to in [
+            "/",
+            "/devportal/apis?tenant=acme.com&a=1",
+            own_path::ACCOUNT,
+            "/.doorward/account/password?tenant=a.b",
+        ] {
             assert_eq!(return_target(to).unwrap().as_str(), to);
         }
         for circle in [
-            SIGN_IN,
-            SIGN_OUT,
-            SIGNED_OUT,
-            SESSIONS,
+            own_path::SIGN_IN,
+            own_path::SIGN_OUT,
+            own_path::SIGNED_OUT,
+            own_path::SESSIONS,
             "/.doorward/sign-in?to=/",
-            "/.well-known/change-password",
+            own_path::CHANGE_PASSWORD,
         ] {
             assert_eq!(return_target(circle), None, "{circle}");
         }

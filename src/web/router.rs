@@ -16,7 +16,7 @@ use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
 use super::{
     account,
     assets::{self, Asset},
-    page_request::{self, PageRequest},
+    page_request::PageRequest,
     pages::HtmlPages,
     security_headers::security_headers,
     sign_in, sign_out,
@@ -26,6 +26,7 @@ use crate::{
     account::{LoginService, PasswordService},
     clock::Clock,
     domain::{
+        own_path,
         page::{PageRenderer, RenderContext, StatusPage},
         tenant::TenantId,
     },
@@ -58,16 +59,16 @@ pub struct WebState {
 /// A service for every path below `/.doorward/`. The request id is read from `X-Request-Id`, which the pipeline sets.
 pub fn router(state: WebState) -> Router {
     Router::new()
-        .route("/.doorward/assets/{name}", get(asset))
-        .route("/.doorward/assets/brand/{name}", get(brand))
-        .route("/.doorward/tenants", get(tenants))
-        .route(page_request::SIGN_IN, get(sign_in::show).post(sign_in::submit))
-        .route(page_request::SIGN_OUT, get(sign_out::show_confirmation).post(sign_out::submit))
-        .route(page_request::SIGNED_OUT, get(sign_out::show_signed_out))
-        .route(page_request::ACCOUNT, get(account::show))
-        .route(page_request::SESSIONS, get(redirect_to_account).post(account::end_sessions))
-        .route(page_request::PASSWORD, get(account::password::show).post(account::password::submit))
-        .route("/.well-known/change-password", get(redirect_to_password))
+        .route(&format!("{}{{name}}", own_path::ASSETS), get(asset))
+        .route(&format!("{}brand/{{name}}", own_path::ASSETS), get(brand))
+        .route(own_path::TENANTS, get(tenants))
+        .route(own_path::SIGN_IN, get(sign_in::show).post(sign_in::submit))
+        .route(own_path::SIGN_OUT, get(sign_out::show_confirmation).post(sign_out::submit))
+        .route(own_path::SIGNED_OUT, get(sign_out::show_signed_out))
+        .route(own_path::ACCOUNT, get(account::show))
+        .route(own_path::SESSIONS, get(redirect_to_account).post(account::end_sessions))
+        .route(own_path::PASSWORD, get(account::password::show).post(account::password::submit))
+        .route(own_path::CHANGE_PASSWORD, get(redirect_to_password))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(state)
@@ -75,12 +76,11 @@ pub fn router(state: WebState) -> Router {
 
 /// The target of a reload or bookmark of an address that only accepts forms.
 async fn redirect_to_account(request: PageRequest) -> Response<Body> {
-    request.redirect(&request.href(page_request::ACCOUNT, &[]))
+    request.redirect(&request.href(own_path::ACCOUNT, &[]))
 }
 
-/// Where password managers lead people (<https://w3c.github.io/webappsec-change-password-url/>).
 async fn redirect_to_password(request: PageRequest) -> Response<Body> {
-    let mut response = request.redirect(&request.href(page_request::PASSWORD, &[]));
+    let mut response = request.redirect(&request.href(own_path::PASSWORD, &[]));
     *response.status_mut() = StatusCode::FOUND;
     response
 }

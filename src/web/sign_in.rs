@@ -6,7 +6,7 @@ use http::{Request, Response, header};
 use super::{
     account::password,
     form::Form,
-    page_request::{PageRequest, SIGN_IN, mark_refused, query_parameter, return_target},
+    page_request::{PageRequest, mark_refused, query_parameter, return_target},
     view::{ChangeReason, FormError, SignInView},
 };
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
         LoginChannel, LoginError, LoginOutcome, LoginRequest, LoginSuccess, PublicLoginError,
         hashing::Password,
     },
-    domain::return_address::ReturnAddress,
+    domain::{own_path, return_address::ReturnAddress},
     session::{BeginSessionError, OwnCookie},
 };
 
@@ -139,7 +139,7 @@ fn sign_in_form(
 ) -> Response<Body> {
     let Some((csrf, cookie)) = request.form_token(CSRF_PURPOSE) else { return request.unavailable() };
     let view = SignInView {
-        action: &request.href(SIGN_IN, &[]),
+        action: &request.href(own_path::SIGN_IN, &[]),
         csrf: &csrf,
         to: to.map(ReturnAddress::as_str),
         login,

@@ -3,13 +3,9 @@
 use axum::body::Body;
 use http::{HeaderName, HeaderValue, Request, Response, header};
 
-use super::{
-    form::Form,
-    page_request::{ACCOUNT, PageRequest, SIGN_IN, SIGN_OUT, SIGNED_OUT},
-    view::SignOutView,
-};
+use super::{form::Form, page_request::PageRequest, view::SignOutView};
 use crate::{
-    domain::page::StatusPage,
+    domain::{own_path, page::StatusPage},
     session::{OwnCookie, csrf, hash_of},
 };
 
@@ -25,10 +21,10 @@ pub async fn show_confirmation(request: PageRequest) -> Response<Body> {
         Err(unavailable) => return unavailable,
     };
     let (Some(live), Some(secret)) = (live, request.session_secret()) else {
-        return request.redirect(&request.href(SIGNED_OUT, &[]));
+        return request.redirect(&request.href(own_path::SIGNED_OUT, &[]));
     };
     let view = SignOutView {
-        action: &request.href(SIGN_OUT, &[]),
+        action: &request.href(own_path::SIGN_OUT, &[]),
         csrf: &csrf::token(&secret, CSRF_PURPOSE),
         user: &live.user.name,
     };
@@ -50,7 +46,7 @@ pub async fn submit(page_request: PageRequest, request: Request<Body>) -> Respon
             return page_request.unavailable();
         }
     }
-    let mut response = page_request.redirect(&page_request.href(SIGNED_OUT, &[]));
+    let mut response = page_request.redirect(&page_request.href(own_path::SIGNED_OUT, &[]));
     let headers = response.headers_mut();
     headers.extend(
         OwnCookie::Session.clear(page_request.context.https).map(|cookie| (header::SET_COOKIE, cookie)),
@@ -62,8 +58,10 @@ pub async fn submit(page_request: PageRequest, request: Request<Body>) -> Respon
 /// The page after sign-out.
 pub async fn show_signed_out(request: PageRequest) -> Response<Body> {
     match request.current_session().await {
-        Ok(None) => request.page(&StatusPage::SignedOut { sign_in_url: request.href(SIGN_IN, &[]) }),
-        Ok(Some(_)) => request.redirect(&request.href(ACCOUNT, &[])),
+        Ok(None) => {
+            request.page(&StatusPage::SignedOut { sign_in_url: request.href(own_path::SIGN_IN, &[]) })
+        }
+        Ok(Some(_)) => request.redirect(&request.href(own_path::ACCOUNT, &[])),
         Err(unavailable) => unavailable,
     }
 }

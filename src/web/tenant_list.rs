@@ -4,10 +4,7 @@ use minijinja::{Value, context};
 use percent_encoding::percent_decode_str;
 use url::form_urlencoded;
 
-use crate::domain::{return_address::ReturnAddress, tenant::TenantId};
-
-/// Where the list is.
-pub const TENANTS_PATH: &str = "/.doorward/tenants";
+use crate::domain::{own_path, return_address::ReturnAddress, tenant::TenantId};
 
 pub const PAGE_SIZE: usize = 50;
 
@@ -85,7 +82,7 @@ impl TenantPage {
         let tenants =
             self.tenants.iter().map(|(tenant, href)| context! { domain => tenant.as_str(), href => href });
         context! {
-            action => TENANTS_PATH,
+            action => own_path::TENANTS,
             to => self.query.to.as_ref().map(ReturnAddress::as_str),
             query => &self.query.query,
             count => self.count,
@@ -140,7 +137,11 @@ impl TenantPage {
             written.append_pair("page", &page.to_string());
         }
         let written = written.finish();
-        if written.is_empty() { TENANTS_PATH.to_owned() } else { format!("{TENANTS_PATH}?{written}") }
+        if written.is_empty() {
+            own_path::TENANTS.to_owned()
+        } else {
+            format!("{}?{written}", own_path::TENANTS)
+        }
     }
 }
 

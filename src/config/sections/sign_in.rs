@@ -4,7 +4,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::portal::PortalProfile;
-use crate::config::{text_form::AsText, values::route::SignInUrl};
+use crate::{
+    config::{text_form::AsText, values::route::SignInUrl},
+    domain::own_path,
+};
 
 /// WSO2's devportal starts every sign-in here.
 pub const WSO2_SIGN_IN: &str = "/devportal/services/configs?tenant={tenant}";
@@ -40,7 +43,7 @@ impl SignInSettings {
 
     /// Whether this is Doorward's own page, which waits for user input.
     pub fn is_own_page(&self) -> bool {
-        self.url.starts_with("/.doorward/")
+        self.url.starts_with(own_path::PREFIX)
     }
 
     /// Whether the sign-in service itself sends the browser back to where it wanted to go.

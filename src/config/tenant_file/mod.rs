@@ -37,6 +37,7 @@ use crate::domain::{
     governance::Overrides,
     guard::LoginGuard,
     identity::CrossTenantAccess,
+    own_path,
     route::{AccessLevel as RouteAccess, RouteRule, any_path},
     tenant::TenantId,
     upgrade::UpgradeRule,
@@ -353,7 +354,7 @@ pub fn without_effect(settings: &Settings, conf: &TenantConf) -> Vec<(KeyPath, &
     if let Some(rule) = conf.sign_in.as_ref().and_then(sign_in_route) {
         let key = doorward_key.name("sign_in").name("url");
         // Doorward's own pages are open, regardless of routes
-        let is_own_page = rule.pattern.starts_with("/.doorward/");
+        let is_own_page = rule.pattern.starts_with(own_path::PREFIX);
         if is_own_page && !settings.accounts.enabled {
             let message = "accounts are off in deployment.toml, so there is no sign-in page of Doorward's";
             found.push((key, message, REMEDY_ENABLE_ACCOUNTS));

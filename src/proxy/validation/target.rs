@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use http::{Method, Uri, request::Parts, uri::PathAndQuery};
 
 use super::{Ambiguity, HeadLimits};
-use crate::{
-    domain::path::{self, PathShape},
-    proxy::destination::OWN_PATH_PREFIX,
+use crate::domain::{
+    own_path,
+    path::{self, PathShape},
 };
 
 pub(super) fn validate(parts: &mut Parts, limits: HeadLimits) -> Result<PathShape, Ambiguity> {
@@ -19,7 +19,7 @@ pub(super) fn validate(parts: &mut Parts, limits: HeadLimits) -> Result<PathShap
     // authority form has none, asterisk form is refused as a path
     let target = parts.uri.path_and_query().ok_or(Ambiguity::Target)?;
     // a page of Doorward has the encoded address of a page of the portal in its query
-    if target.as_str().len() > limits.max_target_bytes && !target.path().starts_with(OWN_PATH_PREFIX) {
+    if target.as_str().len() > limits.max_target_bytes && !target.path().starts_with(own_path::PREFIX) {
         return Err(Ambiguity::TargetTooLong);
     }
     let shape = PathShape::of(target.path()).map_err(Ambiguity::Path)?;

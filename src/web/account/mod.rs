@@ -10,18 +10,18 @@ use http::{Request, Response};
 
 use super::{
     form::Form,
-    page_request::{ACCOUNT, PASSWORD, PageRequest, SESSIONS, SIGN_IN, SIGN_OUT, query_parameter},
+    page_request::{PageRequest, query_parameter},
     view::{AccountView, Device, Notice, SessionRow},
 };
 use crate::{
-    domain::{page::StatusPage, session::SessionHash},
+    domain::{own_path, page::StatusPage, session::SessionHash},
     session::{ActiveSession, CookieSecret, csrf},
 };
 
 const CSRF_PURPOSE: &str = "sessions";
 
 pub async fn show(request: PageRequest, RawQuery(query): RawQuery) -> Response<Body> {
-    let (live, secret) = match require_session(&request, ACCOUNT).await {
+    let (live, secret) = match require_session(&request, own_path::ACCOUNT).await {
         Ok(found) => found,
         Err(redirect) => return redirect,
     };
@@ -50,9 +50,9 @@ pub async fn show(request: PageRequest, RawQuery(query): RawQuery) -> Response<B
         email: account.email.as_deref(),
         password_changed_at: account.password_changed_at,
         sessions: rows.collect(),
-        end_action: &request.href(SESSIONS, &[]),
-        password_href: &request.href(PASSWORD, &[]),
-        sign_out_href: &request.href(SIGN_OUT, &[]),
+        end_action: &request.href(own_path::SESSIONS, &[]),
+        password_href: &request.href(own_path::PASSWORD, &[]),
+        sign_out_href: &request.href(own_path::SIGN_OUT, &[]),
         notice: Notice::parse(&query_parameter(query.as_deref(), "done")),
         now: request.now,
     };
@@ -65,7 +65,7 @@ pub async fn end_sessions(page_request: PageRequest, request: Request<Body>) -> 
         Ok(form) => form,
         Err(read_error) => return page_request.form_error_page(&read_error),
     };
-    let (live, secret) = match require_session(&page_request, ACCOUNT).await {
+    let (live, secret) = match require_session(&page_request, own_path::ACCOUNT).await {
         Ok(found) => found,
         Err(redirect) => return redirect,
     };
@@ -101,7 +101,9 @@ pub async fn end_sessions(page_request: PageRequest, request: Request<Body>) -> 
         }
     };
     match ended {
-        Ok(notice) => page_request.redirect(&page_request.href(ACCOUNT, &[("done", notice.word())])),
+        Ok(notice) => {
+            page_request.redirect(&page_request.href(own_path::ACCOUNT, &[("done", notice.word())]))
+        }
         Err(error) => end_failed(&page_request, &error),
     }
 }
@@ -118,6 +120,6 @@ async fn require_session(
 ) -> Result<(Arc<ActiveSession>, CookieSecret), Response<Body>> {
     match (request.current_session().await?, request.session_secret()) {
         (Some(live), Some(secret)) => Ok((live, secret)),
-        _ => Err(request.redirect(&request.href(SIGN_IN, &[("to", &request.href(path, &[]))]))),
+        _ => Err(request.redirect(&request.href(own_path::SIGN_IN, &[("to", &request.href(path, &[]))]))),
     }
 }

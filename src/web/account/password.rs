@@ -9,13 +9,11 @@ use crate::{
         LoginOutcome, NewPasswordError, PasswordChangeError, PasswordChangeRequest, PasswordChanged,
         hashing::Password,
     },
-    domain::{page::StatusPage, password::Violation, return_address::ReturnAddress},
+    domain::{own_path, page::StatusPage, password::Violation, return_address::ReturnAddress},
     session::OwnCookie,
     web::{
         form::Form,
-        page_request::{
-            ACCOUNT, PASSWORD, PageRequest, SIGN_IN, mark_refused, query_parameter, return_target,
-        },
+        page_request::{PageRequest, mark_refused, query_parameter, return_target},
         sign_in::{attempt_sign_in, begin_session, error, public_error},
         view::{ChangeReason, FormError, Notice, PasswordView, RuleLine},
     },
@@ -37,7 +35,7 @@ pub async fn show(request: PageRequest, RawQuery(query): RawQuery) -> Response<B
     match request.current_session().await {
         // the tenant of the account determines the rules
         Ok(Some(live)) if live.user.tenant != request.policy.tenant => {
-            request.redirect(&format!("{PASSWORD}?tenant={}", live.user.tenant.as_str()))
+            request.redirect(&format!("{}?tenant={}", own_path::PASSWORD, live.user.tenant.as_str()))
         }
         Ok(live) => {
             let login = live.as_ref().map_or("", |live| live.user.name.as_str());
@@ -140,7 +138,8 @@ const fn policy_error(violation: &Violation) -> FormError {
 
 /// The session continues, and the browser gets a device cookie.
 fn redirect_to_account(request: &PageRequest, done: &PasswordChanged) -> Response<Body> {
-    let mut response = request.redirect(&request.href(ACCOUNT, &[("done", Notice::PasswordChanged.word())]));
+    let mut response =
+        request.redirect(&request.href(own_path::ACCOUNT, &[("done", Notice::PasswordChanged.word())]));
     if let Some(cookie) = OwnCookie::Device.set(&done.device, request.context.https) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
@@ -158,16 +157,16 @@ async fn sign_in_with_new_password(
         begin_session(request, &signed_in, to).await
     } else {
         let to = to.map(|to| ("to", to.as_str()));
-        request.redirect(&request.href(SIGN_IN, to.as_slice()))
+        request.redirect(&request.href(own_path::SIGN_IN, to.as_slice()))
     }
 }
 
 fn password_page(request: &PageRequest, state: &PasswordFormState<'_>, rules: &[RuleLine]) -> Response<Body> {
     let Some((csrf, cookie)) = request.form_token(CSRF_PURPOSE) else { return request.unavailable() };
     let PasswordFormState { login, signed_in, reason, to, failure: error } = *state;
-    let back = request.href(if signed_in { ACCOUNT } else { SIGN_IN }, &[]);
+    let back = request.href(if signed_in { own_path::ACCOUNT } else { own_path::SIGN_IN }, &[]);
     let view = PasswordView {
-        action: &request.href(PASSWORD, &[]),
+        action: &request.href(own_path::PASSWORD, &[]),
         csrf: &csrf,
         to: to.map(ReturnAddress::as_str),
         login,

@@ -2,14 +2,14 @@
 
 use std::sync::LazyLock;
 
-use crate::{crypto::sha256, domain::colour::Colour};
+use crate::{
+    crypto::sha256,
+    domain::{colour::Colour, own_path::ASSETS},
+};
 
 pub const STYLE: &str = include_str!("doorward.css");
 pub const SCRIPT: &str = include_str!("doorward.js");
 pub const ICON: &str = include_str!("doorward.svg");
-
-/// Everything of ours lies below this; the portal never sees it.
-pub const OWN_PATH_PREFIX: &str = "/.doorward";
 
 /// The cards' grounds, light and dark, as the style sheet has them.
 const CARD_LIGHT: Colour = Colour::WHITE;
@@ -27,21 +27,21 @@ static SCRIPT_NAME: LazyLock<String> = LazyLock::new(|| content_hashed_name("doo
 static ICON_NAME: LazyLock<String> = LazyLock::new(|| content_hashed_name("doorward", ICON, "svg"));
 
 pub fn style_href() -> String {
-    format!("{OWN_PATH_PREFIX}/assets/{}", *STYLE_NAME)
+    format!("{ASSETS}{}", *STYLE_NAME)
 }
 
 pub fn script_href() -> String {
-    format!("{OWN_PATH_PREFIX}/assets/{}", *SCRIPT_NAME)
+    format!("{ASSETS}{}", *SCRIPT_NAME)
 }
 
 pub fn icon_href() -> String {
-    format!("{OWN_PATH_PREFIX}/assets/{}", *ICON_NAME)
+    format!("{ASSETS}{}", *ICON_NAME)
 }
 
 /// Where the sheet of this accent colour is. `None` for what is no colour: the page keeps our own accent.
 pub fn brand_href(accent: &str) -> Option<String> {
     let colour = Colour::parse(accent).ok()?.to_string();
-    Some(format!("{OWN_PATH_PREFIX}/assets/brand/{}.css", colour.trim_start_matches('#')))
+    Some(format!("{ASSETS}brand/{}.css", colour.trim_start_matches('#')))
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,12 +13,11 @@ use axum::{
 use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 
-use super::{
-    HtmlPages, assets, router as site, security_headers, security_headers::form_headers, tenant_list,
-};
+use super::{HtmlPages, assets, router as site, security_headers, security_headers::form_headers};
 use crate::{
     clock::Clock,
     domain::{
+        own_path,
         page::{PageRenderer, RenderContext},
         tenant::TenantId,
     },
@@ -53,7 +52,7 @@ async fn index() -> Response {
         list.push_str("</a></li>");
     }
     let style = assets::style_href();
-    let list_of_tenants = tenant_list::TENANTS_PATH;
+    let list_of_tenants = own_path::TENANTS;
     with_security_headers(format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Doorward's pages</title>\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\

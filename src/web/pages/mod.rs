@@ -21,6 +21,7 @@ use super::{
     view::FormView,
 };
 use crate::domain::{
+    own_path,
     page::{PageRenderer, RenderContext, StatusPage},
     tenant::TenantId,
 };
@@ -98,7 +99,7 @@ impl HtmlPages {
             form_error => form_error.map(|[title, text]| context! { title => title, text => text }),
             notice => view.notice().map(|notice| locale.plain(notice.key())),
             home_href => self.href(&PageAction::StartPage, context),
-            tenants_href => self.has_tenant_list.then_some(tenant_list::TENANTS_PATH),
+            tenants_href => self.has_tenant_list.then_some(own_path::TENANTS),
             script_href => assets::script_href(),
             ..context! { ..view.values(&locale), ..frame_values(&locale, &title, context) }
         }
@@ -153,7 +154,7 @@ impl HtmlPages {
             // the same address again
             PageAction::Retry => String::new(),
             PageAction::SignIn(url) | PageAction::SignInAgain(url) => (*url).to_owned(),
-            PageAction::ChooseTenant => tenant_list::TENANTS_PATH.to_owned(),
+            PageAction::ChooseTenant => own_path::TENANTS.to_owned(),
             // the start page of the tenant one is in (a refresh must not lose it)
             PageAction::StartPage => match context.tenant {
                 Some(tenant) if !tenant.is_super_tenant() => tenant_list::deep_link(&self.start_page, tenant),
