@@ -8,14 +8,14 @@ use crate::{
         lockout::NameHash,
         tenant::TenantId,
     },
-    telemetry::metrics::GuardedLoginResult,
+    telemetry::{audit::AUDIT_TARGET, metrics::GuardedLoginResult},
 };
 
 /// Records a change of an account by an administrator.
 pub(super) fn account_changed(action: &'static str, account: &Account, actor: Option<&Actor>) {
     let Account { id, tenant, username, .. } = account;
     tracing::info!(
-        target: "doorward::audit",
+        target: AUDIT_TARGET,
         action,
         %tenant,
         account = %id,
@@ -29,7 +29,7 @@ pub(super) fn account_changed(action: &'static str, account: &Account, actor: Op
 /// hash of the name.
 pub(super) fn name_unlocked(tenant: &TenantId, name: NameHash, actor: &Actor) {
     tracing::info!(
-        target: "doorward::audit",
+        target: AUDIT_TARGET,
         action = "account.unlocked",
         scope = "name",
         %tenant,
@@ -65,7 +65,7 @@ impl GuardedName {
             }
         };
         tracing::info!(
-            target: "doorward::audit",
+            target: AUDIT_TARGET,
             action,
             channel = "guard",
             tenant = %self.tenant,

@@ -11,7 +11,10 @@ use crate::{
         tenant::TenantId,
         time::Timestamp,
     },
-    telemetry::account_metrics::{AccountMetrics, LockoutScope},
+    telemetry::{
+        account_metrics::{AccountMetrics, LockoutScope},
+        audit::AUDIT_TARGET,
+    },
 };
 
 /// The subject that lockout counters of an attempt are for, besides its network and its browser.
@@ -100,7 +103,7 @@ impl LockoutLog {
             }
             let named = subject.filter(|subject| subject.subject != LogSubjectKind::PortalSession);
             tracing::warn!(
-                target: "doorward::audit",
+                target: AUDIT_TARGET,
                 action = "lockout.set",
                 scope,
                 %tenant,

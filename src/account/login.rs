@@ -11,7 +11,10 @@ use crate::{
     config::TenantPolicy,
     domain::{account::Account, client::ClientAddress, time::Timestamp},
     session::{CookieSecret, NewSession},
-    telemetry::account_metrics::{AccountMetrics, SignInOutcome},
+    telemetry::{
+        account_metrics::{AccountMetrics, SignInOutcome},
+        audit::AUDIT_TARGET,
+    },
 };
 
 /// The channel of a login.
@@ -114,7 +117,7 @@ impl LoginService {
             Ok(LoginOutcome::Success(signed_in)) => {
                 let Account { id, username, .. } = &signed_in.account;
                 tracing::info!(
-                    target: "doorward::audit",
+                    target: AUDIT_TARGET,
                     action = "login.succeeded",
                     channel,
                     tenant,
@@ -125,7 +128,7 @@ impl LoginService {
                 );
             }
             Ok(LoginOutcome::MustChangePassword(_)) | Err(_) => tracing::info!(
-                target: "doorward::audit",
+                target: AUDIT_TARGET,
                 action = "login.rejected",
                 channel,
                 tenant,

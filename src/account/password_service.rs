@@ -20,6 +20,7 @@ use crate::{
     },
     session::SessionService,
     store::{NewPassword, OwnerCondition, PasswordUpdate, StoreChange, StoreError},
+    telemetry::audit::AUDIT_TARGET,
 };
 
 pub struct PasswordChangeRequest<'a> {
@@ -91,7 +92,7 @@ impl PasswordService {
         let new = new_password(&policy, hash, false);
         self.replace_by_owner(&policy, &account, PasswordUpdate { new: &new, retained_session, now }).await?;
         tracing::info!(
-            target: "doorward::audit",
+            target: AUDIT_TARGET,
             action = "password.changed",
             user = account.username,
             tenant = %account.tenant,

@@ -7,6 +7,7 @@ use crate::{
         time::Timestamp,
     },
     store::{Store, StoreError},
+    telemetry::audit::AUDIT_TARGET,
 };
 
 /// Cheap to clone.
@@ -35,7 +36,7 @@ impl AuditTrail {
     pub fn log(tenant: &TenantId, actor: &Actor, actions: &[AdminAction]) {
         for action in actions {
             tracing::info!(
-                target: "doorward::audit",
+                target: AUDIT_TARGET,
                 action = action.action,
                 %tenant,
                 %actor,

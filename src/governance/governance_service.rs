@@ -17,6 +17,7 @@ use crate::{
         tenant::TenantId,
     },
     store::{GovernanceStoreError, Store, StoreChange, StoreError, VersionedOverrides},
+    telemetry::audit::AUDIT_TARGET,
     tenants::{TenantLookup, TenantRegistry},
 };
 
@@ -186,7 +187,7 @@ impl GovernanceService {
 fn log_actions(stored: &VersionedOverrides, actions: &[AdminAction], actor: &Actor) {
     for AdminAction { action, target, before, after } in actions {
         tracing::info!(
-            target: "doorward::audit",
+            target: AUDIT_TARGET,
             action,
             tenant = %stored.tenant,
             version = stored.version,

@@ -27,6 +27,7 @@ use crate::{
         time::Timestamp,
     },
     store::{Store, StoreChange, StoreError},
+    telemetry::audit::AUDIT_TARGET,
     tenants::{TenantLookup, TenantRegistry},
 };
 
@@ -208,7 +209,7 @@ impl SessionService {
             return Err(BeginSessionError::AccountChanged);
         }
         tracing::info!(
-            target: "doorward::audit",
+            target: AUDIT_TARGET,
             action = "session.started",
             session = session.hash.to_hex(),
             tenant = %session.tenant,
@@ -237,7 +238,7 @@ impl SessionService {
         self.apply_change(&StoreChange::SessionEnded(*hash)).await;
         if ended {
             let session = hash.to_hex();
-            tracing::info!(target: "doorward::audit", action = "session.ended", session, "session ended");
+            tracing::info!(target: AUDIT_TARGET, action = "session.ended", session, "session ended");
         }
         Ok(ended)
     }
@@ -253,7 +254,7 @@ impl SessionService {
         self.apply_change(&StoreChange::SessionsChanged(account.clone())).await;
         if ended > 0 {
             tracing::info!(
-                target: "doorward::audit",
+                target: AUDIT_TARGET,
                 action = "session.ended",
                 %account,
                 sessions = ended,

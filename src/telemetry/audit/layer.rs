@@ -16,7 +16,7 @@ use tracing_subscriber::{
 };
 
 use super::{
-    CURRENT, TARGET,
+    AUDIT_TARGET, CURRENT,
     line::{AuditLine, Severity},
 };
 use crate::clock::Clock;
@@ -39,7 +39,7 @@ impl AuditLayer {
 }
 
 fn is_audit_or_request_span(metadata: &Metadata<'_>) -> bool {
-    metadata.target() == TARGET || (metadata.is_span() && metadata.fields().field(REQUEST_ID).is_some())
+    metadata.target() == AUDIT_TARGET || (metadata.is_span() && metadata.fields().field(REQUEST_ID).is_some())
 }
 
 struct SpanRequestId(String);

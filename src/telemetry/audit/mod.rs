@@ -1,7 +1,7 @@
 //! The audit log: sign-ins, lockouts, sessions that begin and end, and what administrators change, sent to a file or a syslog
 //! server beside the log.
 //!
-//! Events are those of `tracing` with the target [`TARGET`]; each has an `action`, a stable name for programs that does not
+//! Events are those of `tracing` with the target [`AUDIT_TARGET`]; each has an `action`, a stable name for programs that does not
 //! change with its text.
 
 mod layer;
@@ -20,7 +20,7 @@ use super::{
 };
 
 /// The target of audit events.
-pub const TARGET: &str = "doorward::audit";
+pub const AUDIT_TARGET: &str = "doorward::audit";
 
 /// Target of audit events in this process: one, as `tracing` has one subscriber.
 static CURRENT: ArcSwapOption<AuditLog> = ArcSwapOption::const_empty();

@@ -22,7 +22,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("tenants", &["domain", "config", "sync"]),
     ("session", &["domain", "clock", "config", "http", "crypto", "sync", "tenants", "store", "telemetry"]),
     ("account", &["domain", "config", "crypto", "sync", "tenants", "store", "session", "telemetry"]),
-    ("governance", &["domain", "config", "tenants", "store"]),
+    ("governance", &["domain", "config", "telemetry", "tenants", "store"]),
     ("web_context", &["domain", "config"]),
     (
         "proxy",
