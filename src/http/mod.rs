@@ -6,4 +6,5 @@ pub mod authorization;
 pub mod conditional;
 pub mod cookie;
 pub mod media_type;
+pub mod origin;
 pub mod problem;

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{HeaderMap, header, request::Parts};
+use http::{HeaderMap, request::Parts};
 
 use super::{
     ClientConnection, ListenerKind, ProxyState,
@@ -72,7 +72,7 @@ fn connection_share(settings: &Settings, listener: ListenerKind) -> ResourceLimi
 }
 
 fn is_trusted(settings: &Settings, peer: IpAddr) -> bool {
-    settings.server.trusted_proxies.iter().any(|net| net.contains(&peer))
+    forwarded::is_trusted(peer, &settings.server.trusted_proxies)
 }
 
 fn client_state_by_address(
@@ -310,8 +310,7 @@ fn known_policy(
     client: &ResolvedClient,
     parts: &Parts,
 ) -> Option<Arc<TenantPolicy>> {
-    let sent = || parts.headers.get(header::HOST)?.to_str().ok();
-    let host = client.host.as_deref().or_else(sent).unwrap_or_default();
+    let host = client.requested_host(&parts.headers).unwrap_or_default();
     let by_host = match state.tenants.find_by_host(host) {
         HostLookup::Tenant(tenant) => Some(RequestedTenant { tenant, source: TenantSource::Host }),
         _ => None,

@@ -16,6 +16,7 @@ use crate::{
         route::{AccessLevel, Route, RouteKind},
         time::Timestamp,
     },
+    http::origin,
     session::{ActiveSession, OwnCookie, SessionService, SessionsUnavailable},
     sync::client_limits::{ClientRegistry, ClientState},
     tenants::HostLookup,
@@ -321,8 +322,7 @@ fn public_origin(
     headers: &HeaderMap,
 ) -> Option<String> {
     let public = settings.server.public_url.as_ref()?;
-    let host =
-        client.host.as_deref().or_else(|| headers.get(header::HOST)?.to_str().ok()).unwrap_or_default();
+    let host = client.requested_host(headers).unwrap_or_default();
     let is_public = hosts::is_portal_host(&settings.tenancy, host);
     (is_public || state.tenants.find_by_host(host) == HostLookup::NoTenant)
         .then(|| public.origin().ascii_serialization())
@@ -356,7 +356,5 @@ fn is_same_origin_request(
 
 /// The origin under which the browser reaches Doorward: scheme and host of the request, as far as proxies are trusted.
 pub fn own_origin(client: &ResolvedClient, headers: &HeaderMap) -> Option<String> {
-    let host = client.host.as_deref().or_else(|| headers.get(header::HOST)?.to_str().ok())?;
-    let scheme = if client.https { "https" } else { "http" };
-    Some(format!("{scheme}://{}", host.to_ascii_lowercase()))
+    client.requested_host(headers).map(|host| origin::serialize(client.https, host))
 }

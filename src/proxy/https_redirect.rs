@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use http::{HeaderValue, Method, header, request::Parts, uri::PathAndQuery};
+use http::{HeaderValue, Method, request::Parts, uri::PathAndQuery};
 
 use super::forwarded::ResolvedClient;
 use crate::config::Settings;
@@ -12,8 +12,7 @@ pub fn https_location(settings: &Settings, client: &ResolvedClient, parts: &Part
     if parts.method != Method::GET && parts.method != Method::HEAD {
         return None;
     }
-    let sent = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let host = strip_port(client.host.as_deref().or(sent)?);
+    let host = strip_port(client.requested_host(&parts.headers)?);
     let target = parts.uri.path_and_query().map_or("/", PathAndQuery::as_str);
     // behind a proxy that terminates TLS it is that proxy's port: the default one
     let ours = settings.server.tls.iter().flat_map(|tls| &tls.listen).map(SocketAddr::port).next();

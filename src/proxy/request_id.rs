@@ -2,16 +2,15 @@
 
 use http::{HeaderValue, request::Parts};
 
-use super::{ClientConnection, refusal::X_REQUEST_ID};
+use super::{ClientConnection, forwarded, refusal::X_REQUEST_ID};
 use crate::config::Settings;
 
 /// A trusted proxy's id is retained, so that all logs have the same id; an id from any other peer is replaced.
 pub(super) fn request_id(settings: &Settings, connection: &ClientConnection, parts: &Parts) -> HeaderValue {
-    if !settings.server.trusted_proxies.is_empty()
+    if forwarded::is_trusted(connection.peer.ip(), &settings.server.trusted_proxies)
         && let Some(id) = parts.headers.get(X_REQUEST_ID)
         && (1..=128).contains(&id.len())
         && id.as_bytes().iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
-        && settings.server.trusted_proxies.iter().any(|net| net.contains(&connection.peer.ip()))
     {
         return id.clone();
     }

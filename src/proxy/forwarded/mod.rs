@@ -24,6 +24,13 @@ pub struct ResolvedClient {
     pub host: Option<Box<str>>,
 }
 
+impl ResolvedClient {
+    /// The host that the client requested: as a trusted proxy reports it, or `Host`.
+    pub fn requested_host<'a>(&'a self, headers: &'a HeaderMap) -> Option<&'a str> {
+        self.host.as_deref().or_else(|| headers.get(header::HOST)?.to_str().ok())
+    }
+}
+
 /// `peer` opened the connection, `tls` tells whether it is encrypted. Call before `validation::validate`, which
 /// removes these headers.
 pub fn resolve_client(peer: IpAddr, tls: bool, headers: &HeaderMap, trusted: &[IpNet]) -> ResolvedClient {
@@ -58,7 +65,8 @@ pub fn may_name_client(headers: &HeaderMap) -> bool {
     headers.contains_key(X_FORWARDED_FOR) || headers.contains_key(header::FORWARDED)
 }
 
-fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
+pub fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
+    let address = address.to_canonical();
     trusted.iter().any(|net| net.contains(&address))
 }
 

@@ -209,6 +209,24 @@ fn page_under_public_url_has_the_same_origin() {
     }
 }
 
+/// Browsers leave the default port out of `Origin` (RFC 6454 §4), and some proxies add it to `Host`.
+#[test]
+fn default_port_in_host_is_the_same_origin() {
+    let portal = Portal::replying(Reply::upgrade_echo()).start();
+    let proxy = open_proxy(&portal).websockets_at("/ws").trusting("127.0.0.0/8").start();
+    for (host, origin, status) in [
+        ("portal.test:443", "https://portal.test", "101"),
+        ("portal.test", "https://portal.test", "101"),
+        ("portal.test:8443", "https://portal.test", "403"),
+        ("portal.test:443", "https://portal.test:8443", "403"),
+    ] {
+        let request =
+            proxy.get("/ws").host(host).header("x-forwarded-proto", "https").header("origin", origin);
+        let (head, _) = request.upgrade();
+        assert!(head.first.contains(status), "{host} {origin}: {}", head.first);
+    }
+}
+
 #[test]
 fn attack_a_head_that_is_too_big() {
     let portal = Portal::answering("").start();
