@@ -26,7 +26,14 @@ pub fn read(headers: &HeaderMap) -> Result<Option<Authorization<'_>>, DuplicateA
     let value = value.as_bytes();
     let end = value.iter().position(|byte| *byte == b' ').unwrap_or(value.len());
     let (scheme, credentials) = value.split_at_checked(end).unwrap_or_default();
-    Ok(Some(Authorization { scheme, credentials: credentials.trim_ascii() }))
+    Ok(Some(Authorization { scheme, credentials: trim_spaces(credentials) }))
+}
+
+fn trim_spaces(mut text: &[u8]) -> &[u8] {
+    while let Some(rest) = text.strip_prefix(b" ").or_else(|| text.strip_suffix(b" ")) {
+        text = rest;
+    }
+    text
 }
 
 impl<'a> Authorization<'a> {
@@ -34,10 +41,13 @@ impl<'a> Authorization<'a> {
         self.scheme.eq_ignore_ascii_case(scheme.as_bytes())
     }
 
-    /// Whether the scheme is a token (RFC 9110 §5.6.2).
-    pub fn is_valid_scheme(&self) -> bool {
+    /// Whether the scheme is a token (RFC 9110 §5.6.2) and the credentials are printable.
+    pub fn is_well_formed(&self) -> bool {
         let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
-        !self.scheme.is_empty() && self.scheme.iter().all(is_token)
+        let is_printable = |byte: &u8| byte.is_ascii_graphic() || matches!(byte, b' ' | b'\t');
+        !self.scheme.is_empty()
+            && self.scheme.iter().all(is_token)
+            && self.credentials.iter().all(is_printable)
     }
 
     pub fn credentials(&self) -> &'a [u8] {
@@ -83,6 +93,7 @@ mod tests {
             ("Bearer", true, None),
             ("Bearer a b", true, None),
             ("Bearer a,b", true, None),
+            ("Bearer \tabc", true, None),
             ("Bearerabc", false, None),
         ] {
             let headers = with(&[value]);

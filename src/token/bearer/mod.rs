@@ -11,10 +11,13 @@
 use std::borrow::Cow;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use http::{HeaderMap, header::AUTHORIZATION};
+use http::HeaderMap;
 use serde::Deserialize;
 
-use crate::http::cookie::{AmbiguousCookie, read as read_cookie};
+use crate::http::{
+    authorization::{self, DuplicateAuthorization, is_token68},
+    cookie::{AmbiguousCookie, read as read_cookie},
+};
 
 /// First half of WSO2's split token, readable by scripts.
 pub const FIRST_HALF_COOKIE: &str = "WSO2_AM_TOKEN_1_Default";
@@ -58,7 +61,6 @@ pub struct TokenLocations<'a> {
 }
 
 impl TokenLocations<'_> {
-    #[cfg(any(test, feature = "fuzzing"))]
     pub const fn header_only(max_bytes: usize) -> Self {
         Self {
             authorization: true,
@@ -81,7 +83,8 @@ pub fn extract<'a>(
     headers: &'a HeaderMap,
     places: &TokenLocations<'a>,
 ) -> Result<Credential<'a>, BadCredential> {
-    let header = if places.authorization { authorization(headers)? } else { AuthorizationHeader::Absent };
+    let header =
+        if places.authorization { read_authorization(headers)? } else { AuthorizationHeader::Absent };
     let in_header = match header {
         AuthorizationHeader::Absent => None,
         AuthorizationHeader::OtherScheme => return Ok(Credential::OtherScheme),
@@ -126,7 +129,7 @@ impl VerifiedCookies {
         query: Option<&str>,
     ) -> Self {
         let read = |name: &str| cookie(headers, name).ok().flatten();
-        if reads_header && let Ok(AuthorizationHeader::Bearer(token)) = authorization(headers) {
+        if reads_header && let Ok(AuthorizationHeader::Bearer(token)) = read_authorization(headers) {
             let second_half = !is_complete_jwt(token) && read(SECOND_HALF_COOKIE).is_some();
             let first_half = second_half && read(FIRST_HALF_COOKIE) == Some(token);
             return Self { whole: false, first_half, second_half };
@@ -145,35 +148,17 @@ enum AuthorizationHeader<'a> {
     Bearer(&'a str),
 }
 
-/// RFC 6750 §2.1: the scheme in any case, blanks, one token68, nothing more.
-fn authorization(headers: &HeaderMap) -> Result<AuthorizationHeader<'_>, BadCredential> {
-    let mut values = headers.get_all(AUTHORIZATION).iter();
-    let Some(value) = values.next() else { return Ok(AuthorizationHeader::Absent) };
-    if values.next().is_some() {
-        return Err(BadCredential::TwoHeaders);
+/// RFC 6750 §2.1: one token and nothing more.
+fn read_authorization(headers: &HeaderMap) -> Result<AuthorizationHeader<'_>, BadCredential> {
+    match authorization::read(headers) {
+        Err(DuplicateAuthorization) => Err(BadCredential::TwoHeaders),
+        Ok(None) => Ok(AuthorizationHeader::Absent),
+        Ok(Some(sent)) if sent.has_scheme("Bearer") => {
+            sent.token68().map(AuthorizationHeader::Bearer).ok_or(BadCredential::NotOneToken)
+        }
+        Ok(Some(sent)) if sent.is_well_formed() => Ok(AuthorizationHeader::OtherScheme),
+        Ok(Some(_)) => Err(BadCredential::NotOneToken),
     }
-    let value = value.to_str().map_err(|_| BadCredential::NotOneToken)?;
-    let (scheme, rest) = value.split_once(' ').unwrap_or((value, ""));
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        let is_scheme = !scheme.is_empty() && scheme.bytes().all(is_scheme_byte);
-        return if is_scheme {
-            Ok(AuthorizationHeader::OtherScheme)
-        } else {
-            Err(BadCredential::NotOneToken)
-        };
-    }
-    let token = rest.trim_matches(' ');
-    if is_token68(token) { Ok(AuthorizationHeader::Bearer(token)) } else { Err(BadCredential::NotOneToken) }
-}
-
-fn is_scheme_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
-}
-
-/// RFC 7235: letters, digits and `-._~+/`, then any number of `=`.
-fn is_token68(text: &str) -> bool {
-    let body = text.trim_end_matches('=');
-    !body.is_empty() && body.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~+/".contains(&b))
 }
 
 fn in_cookies<'a>(
