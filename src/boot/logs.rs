@@ -8,7 +8,7 @@ use crate::{
     config::model,
     telemetry::{
         access_log::AccessLog,
-        audit::{self, AuditLog, SyslogAddress},
+        audit::{self, AuditLog},
         metrics::Metrics,
     },
 };
@@ -38,7 +38,7 @@ pub fn start_audit(target: &model::AuditLogTarget, metrics: &Metrics) -> anyhow:
             AuditLog::file(path, lost)
                 .with_context(|| format!("cannot write {} (log.audit)", path.display()))?,
         ),
-        model::AuditLogTarget::Syslog(server) => Some(AuditLog::syslog(address(server), lost)?),
+        model::AuditLogTarget::Syslog(server) => Some(AuditLog::syslog(server.clone(), lost)?),
     };
     audit::replace(log, CLOSE_TIMEOUT);
     Ok(())
@@ -58,15 +58,4 @@ pub fn close(access: Option<Arc<AccessLog>>) {
         log.close(CLOSE_TIMEOUT);
     }
     audit::replace(None, CLOSE_TIMEOUT);
-}
-
-fn address(server: &model::SyslogServer) -> SyslogAddress {
-    match server {
-        model::SyslogServer::Unix(path) => SyslogAddress::Unix(path.clone()),
-        model::SyslogServer::Udp { host, port } => SyslogAddress::Udp { host: host.clone(), port: *port },
-        model::SyslogServer::Tcp { host, port } => SyslogAddress::Tcp { host: host.clone(), port: *port },
-        model::SyslogServer::Tls { host, port, ca_file } => {
-            SyslogAddress::Tls { host: host.clone(), port: *port, ca_file: ca_file.clone() }
-        }
-    }
 }

@@ -23,6 +23,7 @@ pub mod path;
 pub mod return_address;
 pub mod route;
 pub mod session;
+pub mod syslog;
 pub mod tenant;
 pub mod time;
 pub mod transfer_rate;

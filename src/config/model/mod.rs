@@ -18,7 +18,7 @@ pub use super::{
         branding::Branding,
         issuer::{Issuer, KeySource, UserTenant, introspection::Introspection},
         limits::LimitSettings,
-        log::{AccessLogTarget, AuditLogTarget, LogSettings, SyslogServer},
+        log::{AccessLogTarget, AuditLogTarget, LogSettings},
         management::{ChangeBudget, ManagementSettings},
         password_policy::{ExpiryRules, PasswordRules},
         portal::{

@@ -5,9 +5,12 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{
-    certificates::read_certificates, document::KeyPath, document_context::DocumentContext, text_form::AsText,
-    values::appearance::LogFilter,
+use crate::{
+    config::{
+        certificates::read_certificates, document::KeyPath, document_context::DocumentContext,
+        text_form::AsText, values::appearance::LogFilter,
+    },
+    domain::syslog::SyslogAddress,
 };
 
 /// Logging.
@@ -48,26 +51,7 @@ pub enum AuditLogTarget {
     Off,
     Stdout,
     File(PathBuf),
-    Syslog(SyslogServer),
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SyslogServer {
-    Unix(PathBuf),
-    Udp {
-        host: String,
-        port: u16,
-    },
-    Tcp {
-        host: String,
-        port: u16,
-    },
-    /// Without a file: the authorities of the system.
-    Tls {
-        host: String,
-        port: u16,
-        ca_file: Option<PathBuf>,
-    },
+    Syslog(SyslogAddress),
 }
 
 impl LogSection {
@@ -97,7 +81,7 @@ impl LogSection {
 
 /// Checks the `ca_file` of a syslog server. Without a CA certificate no event could be sent, so such a file is a mistake.
 fn check_syslog_authorities(audit: &AuditLogTarget, key: &KeyPath, scope: &mut DocumentContext<'_>) {
-    if let AuditLogTarget::Syslog(SyslogServer::Tls { ca_file: Some(file), .. }) = audit
+    if let AuditLogTarget::Syslog(SyslogAddress::Tls { ca_file: Some(file), .. }) = audit
         && let Err(problem) = read_certificates(file)
     {
         let remedy = "write the path of a file with the server's CA certificates after ca_file=";

@@ -5,9 +5,12 @@ use std::path::PathBuf;
 use url::{Host, Url};
 
 use super::address::FilePath;
-use crate::config::{
-    model::{AuditLogTarget, SyslogServer},
-    text_form::{InvalidValue, TextForm},
+use crate::{
+    config::{
+        model::AuditLogTarget,
+        text_form::{InvalidValue, TextForm},
+    },
+    domain::syslog::SyslogAddress,
 };
 
 /// The socket of the syslog server of this machine.
@@ -23,7 +26,7 @@ impl TextForm for AuditLogTarget {
         match written {
             "off" => Ok(Self::Off),
             "stdout" => Ok(Self::Stdout),
-            "syslog" => Ok(Self::Syslog(SyslogServer::Unix(LOCAL_SYSLOG.into()))),
+            "syslog" => Ok(Self::Syslog(SyslogAddress::Unix(LOCAL_SYSLOG.into()))),
             _ if written.contains("://") => server(written).map(Self::Syslog),
             path => FilePath::from_text(path).map(|path| Self::File(path.0)),
         }
@@ -34,14 +37,14 @@ impl TextForm for AuditLogTarget {
             Self::Off => "off".to_owned(),
             Self::Stdout => "stdout".to_owned(),
             Self::File(path) => path.display().to_string(),
-            Self::Syslog(SyslogServer::Unix(path)) => format!("{UNIX}{}", path.display()),
-            Self::Syslog(SyslogServer::Udp { host, port }) => {
+            Self::Syslog(SyslogAddress::Unix(path)) => format!("{UNIX}{}", path.display()),
+            Self::Syslog(SyslogAddress::Udp { host, port }) => {
                 format!("syslog+udp://{}:{port}", bracketed(host))
             }
-            Self::Syslog(SyslogServer::Tcp { host, port }) => {
+            Self::Syslog(SyslogAddress::Tcp { host, port }) => {
                 format!("syslog+tcp://{}:{port}", bracketed(host))
             }
-            Self::Syslog(SyslogServer::Tls { host, port, ca_file }) => {
+            Self::Syslog(SyslogAddress::Tls { host, port, ca_file }) => {
                 let file = ca_file.as_ref().map(|file| format!("?{CA_FILE}={}", file.display()));
                 format!("syslog+tls://{}:{port}{}", bracketed(host), file.unwrap_or_default())
             }
@@ -49,12 +52,12 @@ impl TextForm for AuditLogTarget {
     }
 }
 
-fn server(written: &str) -> Result<SyslogServer, InvalidValue> {
+fn server(written: &str) -> Result<SyslogAddress, InvalidValue> {
     if let Some(path) = written.strip_prefix(UNIX) {
         if !path.starts_with('/') || path.contains('\0') {
             return Err(InvalidValue::new("the path of the socket has to begin with /"));
         }
-        return Ok(SyslogServer::Unix(PathBuf::from(path)));
+        return Ok(SyslogAddress::Unix(PathBuf::from(path)));
     }
     let url = Url::parse(written).map_err(|error| InvalidValue::because(&error))?;
     let is_tls = url.scheme() == "syslog+tls";
@@ -72,9 +75,9 @@ fn server(written: &str) -> Result<SyslogServer, InvalidValue> {
         return Err(InvalidValue::new("only a host and a port belong behind the scheme"));
     };
     match url.scheme() {
-        "syslog+udp" => Ok(SyslogServer::Udp { host, port }),
-        "syslog+tcp" => Ok(SyslogServer::Tcp { host, port }),
-        "syslog+tls" => Ok(SyslogServer::Tls { host, port, ca_file: ca_file(&url)? }),
+        "syslog+udp" => Ok(SyslogAddress::Udp { host, port }),
+        "syslog+tcp" => Ok(SyslogAddress::Tcp { host, port }),
+        "syslog+tls" => Ok(SyslogAddress::Tls { host, port, ca_file: ca_file(&url)? }),
         scheme => Err(InvalidValue::new(format!("{scheme} is no scheme for syslog"))),
     }
 }
@@ -102,14 +105,14 @@ mod tests {
 
     #[test]
     fn audit_log_target_round_trips() {
-        let unix = |path: &str| AuditLogTarget::Syslog(SyslogServer::Unix(path.into()));
+        let unix = |path: &str| AuditLogTarget::Syslog(SyslogAddress::Unix(path.into()));
         let udp =
-            |host: &str, port| AuditLogTarget::Syslog(SyslogServer::Udp { host: host.to_owned(), port });
+            |host: &str, port| AuditLogTarget::Syslog(SyslogAddress::Udp { host: host.to_owned(), port });
         let tcp =
-            |host: &str, port| AuditLogTarget::Syslog(SyslogServer::Tcp { host: host.to_owned(), port });
+            |host: &str, port| AuditLogTarget::Syslog(SyslogAddress::Tcp { host: host.to_owned(), port });
         let tls = |host: &str, ca_file: Option<&str>| {
             let (host, ca_file) = (host.to_owned(), ca_file.map(PathBuf::from));
-            AuditLogTarget::Syslog(SyslogServer::Tls { host, port: 6514, ca_file })
+            AuditLogTarget::Syslog(SyslogAddress::Tls { host, port: 6514, ca_file })
         };
         for (written, meant) in [
             ("off", AuditLogTarget::Off),

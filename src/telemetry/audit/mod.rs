@@ -13,11 +13,11 @@ use arc_swap::ArcSwapOption;
 
 pub use self::layer::AuditLayer;
 use self::line::AuditLine;
-pub use super::log_writer::SyslogAddress;
 use super::{
     log_writer::{self, Encode, LogWriter},
     metrics::Count,
 };
+use crate::domain::syslog::SyslogAddress;
 
 /// The target of audit events.
 pub const AUDIT_TARGET: &str = "doorward::audit";

@@ -23,9 +23,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub use self::target::LogTarget;
 use self::{log_file::LogFile, syslog::SyslogTarget, target::Stdout, writer_thread::WriterThread};
-pub use self::{syslog::SyslogAddress, target::LogTarget};
 use super::metrics::Count;
+use crate::domain::syslog::SyslogAddress;
 
 /// Records that may wait for the target; more are lost and counted.
 const QUEUE: usize = 16 * 1024;

@@ -1,50 +1,19 @@
 //! A syslog server: a Unix datagram socket, UDP, or TCP with octet counting (RFC 6587 §3.4.1), with TLS or without (RFC 5425).
 
 use std::{
-    fmt,
     io::{self, ErrorKind, Write as _},
     net::{TcpStream, ToSocketAddrs as _, UdpSocket},
     os::{fd::AsFd as _, unix::net::UnixDatagram},
-    path::PathBuf,
     time::Duration,
 };
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::{batch::WriteUnit, syslog_tls::TlsStream, target::LogTarget};
+use crate::domain::syslog::SyslogAddress;
 
 /// Timeout of connecting and of writes to a blocked server.
 const IO_TIMEOUT: Duration = Duration::from_secs(1);
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SyslogAddress {
-    Unix(PathBuf),
-    Udp {
-        host: String,
-        port: u16,
-    },
-    Tcp {
-        host: String,
-        port: u16,
-    },
-    /// Verified by the authorities in the file, or by those of the system.
-    Tls {
-        host: String,
-        port: u16,
-        ca_file: Option<PathBuf>,
-    },
-}
-
-impl fmt::Display for SyslogAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unix(path) => write!(f, "{}", path.display()),
-            Self::Udp { host, port } => write!(f, "udp {host}:{port}"),
-            Self::Tcp { host, port } => write!(f, "tcp {host}:{port}"),
-            Self::Tls { host, port, .. } => write!(f, "tls {host}:{port}"),
-        }
-    }
-}
 
 pub struct SyslogTarget {
     address: SyslogAddress,
