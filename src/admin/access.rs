@@ -13,7 +13,11 @@ use axum::{
 };
 use http::{HeaderMap, StatusCode, header};
 
-use crate::{config::secret::Secret, http::authorization, proxy::ProxyState};
+use crate::{
+    config::secret::Secret,
+    http::{authorization, www_authenticate},
+    proxy::ProxyState,
+};
 
 /// The caller must be on this machine (or in this pod) and must not be a web page: a page could reach the port by a name that
 /// resolves to 127.0.0.1 (DNS rebinding), but it cannot hide its `Host`, nor, when it posts, its `Origin`.
@@ -24,26 +28,18 @@ pub async fn require_local_caller(
     next: Next,
 ) -> Response {
     if !peer.ip().to_canonical().is_loopback() || is_browser_request(request.headers()) {
-        return (
-            StatusCode::FORBIDDEN,
-            "only callers on this machine are allowed
-",
-        )
-            .into_response();
+        return (StatusCode::FORBIDDEN, "only callers on this machine are allowed\n").into_response();
     }
     let is_missing = {
         let settings = state.settings.load();
         settings.admin.token.as_ref().is_some_and(|token| !has_token(request.headers(), &token.secret))
     };
     if is_missing {
-        let challenge = [(header::WWW_AUTHENTICATE, "Bearer realm=\"doorward\"")];
-        return (
-            StatusCode::UNAUTHORIZED,
-            challenge,
-            "the token of admin.token_file is required
-",
-        )
-            .into_response();
+        let mut refused =
+            (StatusCode::UNAUTHORIZED, "the token of admin.token_file is required\n").into_response();
+        let challenge = www_authenticate::bearer(www_authenticate::REALM, None);
+        refused.headers_mut().extend(challenge.map(|challenge| (header::WWW_AUTHENTICATE, challenge)));
+        return refused;
     }
     next.run(request).await
 }

@@ -68,7 +68,7 @@ pub fn is_same_origin(sec_fetch_site: Option<&str>, origin: Option<&str>, own_or
 }
 
 /// Whether HTML is listed, and no JSON type has a higher weight, or the same weight and an earlier position. `*/*` is ignored.
-fn prefers_html(accept: &str) -> bool {
+pub fn prefers_html(accept: &str) -> bool {
     let mut html = 0;
     let mut json = 0;
     for range in accept.split(',') {

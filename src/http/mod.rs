@@ -8,3 +8,4 @@ pub mod cookie;
 pub mod media_type;
 pub mod origin;
 pub mod problem;
+pub mod www_authenticate;

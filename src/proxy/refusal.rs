@@ -23,6 +23,7 @@ use crate::{
     http::{
         media_type,
         problem::{self, ProblemDetails},
+        www_authenticate::{self, BearerError},
     },
     telemetry::metrics::RequestOutcome,
     token::TokenError,
@@ -232,25 +233,22 @@ impl Refusal {
         Some(HeaderValue::from(whole_seconds(wait)))
     }
 
-    /// RFC 6750 §3
     fn challenge(&self, tenant: Option<&TenantPolicy>) -> Option<HeaderValue> {
-        let realm = tenant.map_or("doorward", |policy| policy.tenant.as_str());
-        let value = match self {
+        let realm = tenant.map_or(www_authenticate::REALM, |policy| policy.tenant.as_str());
+        let error = match self {
             Self::SignInNeeded { .. } | Self::SignInLoop { .. } | Self::SignInRefused { basic: false } => {
-                format!("Bearer realm=\"{realm}\"")
+                return www_authenticate::bearer(realm, None);
             }
-            Self::BadToken(TokenError::MissingScope { required }) => format!(
-                "Bearer realm=\"{realm}\", error=\"insufficient_scope\", scope=\"{}\"",
-                required.join(" ")
-            ),
-            Self::SignInRefused { basic: true } => format!("Basic realm=\"{realm}\", charset=\"UTF-8\""),
+            Self::SignInRefused { basic: true } => return www_authenticate::basic(realm),
+            Self::BadToken(TokenError::MissingScope { required }) => {
+                let scope = required.join(" ");
+                return www_authenticate::bearer(realm, Some(BearerError::InsufficientScope(&scope)));
+            }
             Self::BadToken(TokenError::Unavailable) => return None,
-            Self::BadToken(error) => {
-                format!("Bearer realm=\"{realm}\", error=\"invalid_token\", error_description=\"{error}\"")
-            }
+            Self::BadToken(error) => error,
             _ => return None,
         };
-        HeaderValue::try_from(value).ok()
+        www_authenticate::bearer(realm, Some(BearerError::InvalidToken(error)))
     }
 }
 

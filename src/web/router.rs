@@ -26,6 +26,7 @@ use crate::{
     account::{LoginService, PasswordService},
     clock::Clock,
     domain::{
+        browser::prefers_html,
         own_path,
         page::{PageRenderer, RenderContext, StatusPage},
         tenant::TenantId,
@@ -205,11 +206,7 @@ fn set_security_headers(response: &mut Response<Body>, content_type: &'static st
 }
 
 fn wants_html(headers: &HeaderMap) -> bool {
-    headers
-        .get_all(header::ACCEPT)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .any(|value| value.contains("text/html"))
+    headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).any(prefers_html)
 }
 
 pub(super) fn render_context(headers: &HeaderMap) -> RenderContext<'_> {

@@ -61,6 +61,14 @@ impl ApiProblem {
         self
     }
 
+    #[must_use]
+    pub fn with_challenge(self, challenge: Option<HeaderValue>) -> Self {
+        match challenge {
+            Some(challenge) => self.with_header(header::WWW_AUTHENTICATE, challenge),
+            None => self,
+        }
+    }
+
     pub fn into_response(self, trace_id: &str) -> Response<Body> {
         let code = match self.code {
             Some(code) => code.to_string(),

@@ -18,6 +18,7 @@ use crate::{
         tenant::TenantId,
         time::{Timestamp, whole_seconds},
     },
+    http::www_authenticate::{self, BearerError, REALM},
     token::TokenError,
     web_context::ApiContext,
 };
@@ -60,19 +61,16 @@ impl Principal {
             return Ok(());
         }
         let challenge =
-            format!("Bearer realm=\"doorward\", error=\"insufficient_scope\", scope=\"{}\"", scope.as_str());
-        let problem = ApiProblem::new(
+            www_authenticate::bearer(REALM, Some(BearerError::InsufficientScope(&scope.as_str())));
+        Err(ApiProblem::new(
             StatusCode::FORBIDDEN,
             "Operation not permitted.",
             format!(
                 "This needs the scope {}, or an account with an administrator's role (management.admin_roles).",
                 scope.as_str()
             ),
-        );
-        Err(match HeaderValue::try_from(challenge) {
-            Ok(challenge) => problem.with_header(header::WWW_AUTHENTICATE, challenge),
-            Err(_) => problem,
-        })
+        )
+        .with_challenge(challenge))
     }
 
     /// Its own tenant; from the super tenant, all.
@@ -157,25 +155,15 @@ fn token_problem(error: TokenError) -> ApiProblem {
 }
 
 fn unauthenticated(token: Option<&TokenError>) -> ApiProblem {
-    let problem = ApiProblem::new(
+    let error = token.map(|error| BearerError::InvalidToken(error));
+    ApiProblem::new(
         StatusCode::UNAUTHORIZED,
         "Unauthorized.",
         "Sign in with HTTP Basic, or with a token of a configured issuer. A bare name is one of the tenant that is asked \
          for: an administrator of all tenants writes NAME@carbon.super.",
-    );
-    let basic = HeaderValue::from_static("Basic realm=\"doorward\", charset=\"UTF-8\"");
-    let bearer = match token {
-        // the text of an error has no quotes in it
-        Some(error) => HeaderValue::try_from(format!(
-            "Bearer realm=\"doorward\", error=\"invalid_token\", error_description=\"{error}\""
-        )),
-        None => Ok(HeaderValue::from_static("Bearer realm=\"doorward\"")),
-    };
-    let problem = problem.with_header(header::WWW_AUTHENTICATE, basic);
-    match bearer {
-        Ok(bearer) => problem.with_header(header::WWW_AUTHENTICATE, bearer),
-        Err(_) => problem,
-    }
+    )
+    .with_challenge(www_authenticate::basic(REALM))
+    .with_challenge(www_authenticate::bearer(REALM, error))
 }
 
 fn too_many_requests(retry_after: Duration) -> ApiProblem {
