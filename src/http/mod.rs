@@ -8,4 +8,5 @@ pub mod cookie;
 pub mod media_type;
 pub mod origin;
 pub mod problem;
+pub mod retry_after;
 pub mod www_authenticate;

@@ -18,19 +18,16 @@ use crate::{
         page::{PageRenderer, RenderContext, StatusPage},
         route::RouteKind,
         tenant::RequestedTenant,
-        time::whole_seconds,
     },
     http::{
         media_type,
         problem::{self, ProblemDetails},
+        retry_after,
         www_authenticate::{self, BearerError},
     },
     telemetry::metrics::RequestOutcome,
     token::TokenError,
 };
-
-/// `Retry-After` if a service is unavailable.
-const RETRY_UNAVAILABLE: Duration = Duration::from_secs(5);
 
 /// Why Doorward responds itself instead of forwarding the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -227,10 +224,10 @@ impl Refusal {
     pub fn retry_after(&self) -> Option<HeaderValue> {
         let wait = match self {
             Self::ClientLimit { retry_after, .. } | Self::TooManySignIns { retry_after } => *retry_after,
-            _ if self.status() == StatusCode::SERVICE_UNAVAILABLE => RETRY_UNAVAILABLE,
+            _ if self.status() == StatusCode::SERVICE_UNAVAILABLE => retry_after::UNAVAILABLE,
             _ => return None,
         };
-        Some(HeaderValue::from(whole_seconds(wait)))
+        Some(retry_after::header_value(wait))
     }
 
     fn challenge(&self, tenant: Option<&TenantPolicy>) -> Option<HeaderValue> {

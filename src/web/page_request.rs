@@ -20,14 +20,13 @@ use crate::{
         page::{PageRenderer as _, RenderContext, StatusPage},
         return_address::ReturnAddress,
         tenant::TenantId,
-        time::{Timestamp, whole_seconds},
+        time::Timestamp,
     },
+    http::retry_after,
     session::{ActiveSession, CookieSecret, OwnCookie, csrf},
     web_context::{PageContext, PageRefusal},
 };
 
-/// `Retry-After` if the store or another service is unavailable.
-const RETRY_UNAVAILABLE: Duration = Duration::from_secs(5);
 /// The reason in the access log.
 const STORE_UNAVAILABLE: &str = "store_unavailable";
 
@@ -156,7 +155,7 @@ impl PageRequest {
         }
         headers.extend(cookie.map(|cookie| (header::SET_COOKIE, cookie)));
         if code == 503 {
-            response = retry_after(response, RETRY_UNAVAILABLE);
+            response = with_retry_after(response, retry_after::UNAVAILABLE);
         }
         response
     }
@@ -166,7 +165,8 @@ impl PageRequest {
     }
 
     pub fn unavailable(&self) -> Response<Body> {
-        with_reason(retry_after(self.page(&StatusPage::Unavailable), RETRY_UNAVAILABLE), STORE_UNAVAILABLE)
+        let response = with_retry_after(self.page(&StatusPage::Unavailable), retry_after::UNAVAILABLE);
+        with_reason(response, STORE_UNAVAILABLE)
     }
 
     pub fn form_error_page(&self, error: &FormReadError) -> Response<Body> {
@@ -188,7 +188,7 @@ impl PageRequest {
 pub fn mark_refused(response: Response<Body>, form_error: FormError) -> Response<Body> {
     match form_error {
         FormError::Busy { retry_after: wait, cause } => {
-            with_reason(retry_after(response, wait), cause.reason())
+            with_reason(with_retry_after(response, wait), cause.reason())
         }
         FormError::Unavailable => with_reason(response, STORE_UNAVAILABLE),
         _ => response,
@@ -200,8 +200,8 @@ fn with_reason(mut response: Response<Body>, reason: &'static str) -> Response<B
     response
 }
 
-fn retry_after(mut response: Response<Body>, wait: Duration) -> Response<Body> {
-    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
+fn with_retry_after(mut response: Response<Body>, wait: Duration) -> Response<Body> {
+    response.headers_mut().insert(header::RETRY_AFTER, retry_after::header_value(wait));
     response
 }
 

@@ -31,7 +31,10 @@ use crate::{
         page::{PageRenderer, RenderContext, StatusPage},
         tenant::TenantId,
     },
-    http::problem::{self, ProblemDetails},
+    http::{
+        problem::{self, ProblemDetails},
+        retry_after,
+    },
     session::SessionService,
 };
 
@@ -120,7 +123,8 @@ async fn tenants(
             else {
                 let html = state.pages.render(&StatusPage::Overloaded, context);
                 let mut busy = html_response(StatusCode::SERVICE_UNAVAILABLE, html);
-                busy.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+                let wait = retry_after::header_value(retry_after::UNAVAILABLE);
+                busy.headers_mut().insert(header::RETRY_AFTER, wait);
                 return busy;
             };
             html_response(StatusCode::OK, state.pages.render_tenants(&listing, context))

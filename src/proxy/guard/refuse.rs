@@ -14,8 +14,7 @@ use super::{GuardedResponse, read::UnreadableLogin};
 use crate::{
     config::TenantPolicy,
     domain::guard::{LoginGuard, LoginNameSource},
-    domain::time::whole_seconds,
-    http::media_type,
+    http::{media_type, retry_after},
     proxy::{
         ProxyState,
         body::ResponseBody,
@@ -52,13 +51,13 @@ pub(super) async fn locked(state: &ProxyState, policy: &TenantPolicy, guard: &Lo
 }
 
 /// Too many concurrent sign-ins with one user name. The password was not checked.
-pub(super) fn busy(guard: &LoginGuard, retry_after: Duration) -> GuardedResponse {
+pub(super) fn busy(guard: &LoginGuard, wait: Duration) -> GuardedResponse {
     if guard.name_source != LoginNameSource::PasswordGrant {
-        return Err(Refusal::TooManySignIns { retry_after });
+        return Err(Refusal::TooManySignIns { retry_after: wait });
     }
     let mut response = token_error("temporarily_unavailable", TOO_MANY_SIGN_INS);
     *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
-    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(whole_seconds(retry_after)));
+    response.headers_mut().insert(RETRY_AFTER, retry_after::header_value(wait));
     Ok((RequestOutcome::limited, response))
 }
 

@@ -7,15 +7,13 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderValue, StatusCode, header};
+use http::{StatusCode, header};
 
 use super::error::ApiProblem;
 use crate::{
     config::model::ChangeBudget,
-    domain::{
-        tenant::TenantId,
-        time::{Timestamp, whole_seconds},
-    },
+    domain::{tenant::TenantId, time::Timestamp},
+    http::retry_after,
 };
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -88,7 +86,7 @@ fn exhausted(what: &str, key: &str, wait: Duration) -> ApiProblem {
             "Nothing has been changed: the administrators of this tenant have used up their {what} for this hour ({key})."
         ),
     );
-    problem.with_header(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)))
+    problem.with_header(header::RETRY_AFTER, retry_after::header_value(wait))
 }
 
 #[cfg(test)]

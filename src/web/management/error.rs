@@ -4,7 +4,7 @@ use axum::body::Body;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 
-use crate::domain::governance::ErrorCode;
+use crate::{domain::governance::ErrorCode, http::retry_after};
 
 /// An error response.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +52,7 @@ impl ApiProblem {
             "Service unavailable.",
             "The request cannot be answered at the moment. Try again later.",
         )
-        .with_header(header::RETRY_AFTER, HeaderValue::from_static("5"))
+        .with_header(header::RETRY_AFTER, retry_after::header_value(retry_after::UNAVAILABLE))
     }
 
     #[must_use]

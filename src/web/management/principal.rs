@@ -13,12 +13,11 @@ use super::{
 use crate::{
     account::{LoginChannel, LoginError, LoginOutcome, LoginRequest, LoginSuccess, hashing::Password},
     config::Settings,
-    domain::{
-        audit::ActorCredential,
-        tenant::TenantId,
-        time::{Timestamp, whole_seconds},
+    domain::{audit::ActorCredential, tenant::TenantId, time::Timestamp},
+    http::{
+        retry_after,
+        www_authenticate::{self, BearerError, REALM},
     },
-    http::www_authenticate::{self, BearerError, REALM},
     token::TokenError,
     web_context::ApiContext,
 };
@@ -166,13 +165,13 @@ fn unauthenticated(token: Option<&TokenError>) -> ApiProblem {
     .with_challenge(www_authenticate::bearer(REALM, error))
 }
 
-fn too_many_requests(retry_after: Duration) -> ApiProblem {
+fn too_many_requests(wait: Duration) -> ApiProblem {
     let problem = ApiProblem::new(
         StatusCode::TOO_MANY_REQUESTS,
         "Too many requests.",
         "Too many passwords are waiting to be verified. Try again later.",
     );
-    problem.with_header(header::RETRY_AFTER, HeaderValue::from(whole_seconds(retry_after)))
+    problem.with_header(header::RETRY_AFTER, retry_after::header_value(wait))
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("clock", &["domain"]),
     ("crypto", &[]),
-    ("http", &[]),
+    ("http", &["domain"]),
     ("config", &["domain"]),
     ("sync", &["domain"]),
     ("telemetry", &["domain", "clock"]),
