@@ -190,7 +190,6 @@ pub fn compose(settings: &Arc<Settings>, runtime: &Runtime, clock: Clock) -> any
         clients: ClientRegistry::default(),
         management_clients: ClientRegistry::default(),
         unlisted_proxies: crate::proxy::UnlistedProxies::default(),
-        cookieless_redirects: crate::proxy::CookielessRedirects::default(),
         accounts: accounts.as_ref().map(|accounts| ProxyAccounts {
             sessions: accounts.sessions.clone(),
             portal_login: accounts.portal_login.clone(),

@@ -2,7 +2,7 @@
 
 use http::{
     HeaderValue, Response, StatusCode,
-    header::{CACHE_CONTROL, HOST, LOCATION, SET_COOKIE, USER_AGENT},
+    header::{CACHE_CONTROL, LOCATION, SET_COOKIE},
     request::Parts,
 };
 use percent_encoding::utf8_percent_encode;
@@ -12,7 +12,6 @@ use super::{
     body::ResponseBody,
     context::RequestContext,
     exchange::Exchange,
-    redirect_loop::{CookielessBrowser, SignInRedirects},
     visitor_cookies::{self, COMPONENT, VisitorCookies},
 };
 use crate::{
@@ -46,20 +45,9 @@ pub fn challenge(
     let headers = response.headers_mut();
     // a page with a form stops every redirect loop
     if !policy.sign_in.is_own_page() {
-        let bounces = if cookies.has_cookies {
-            SignInRedirects::next(cookies.sign_in_redirects, exchange.now)
-        } else {
-            let bytes = |name| parts.headers.get(name).map_or(&b""[..], HeaderValue::as_bytes);
-            let browser = CookielessBrowser {
-                address: context.client.address,
-                user_agent: bytes(USER_AGENT),
-                host: bytes(HOST),
-                target: target.as_str(),
-            };
-            exchange.state().cookieless_redirects.next(&browser, exchange.now)
-        };
-        let Some(bounces) = bounces else { return SignInChallenge::Loop(url) };
-        if let Some(cookie) = visitor_cookies::redirects_cookie(bounces, https) {
+        let redirects = cookies.sign_in_redirects.clone().next(target.as_str(), exchange.now);
+        let Some(redirects) = redirects else { return SignInChallenge::Loop(url) };
+        if let Some(cookie) = visitor_cookies::redirects_cookie(&redirects, https) {
             headers.append(SET_COOKIE, cookie);
         }
     }

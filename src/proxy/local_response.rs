@@ -110,7 +110,7 @@ pub fn set_visitor_cookies(
     }
     let (headers, https) = (response.headers_mut(), context.client.https);
     if context.identity.user().is_some()
-        && (cookies.return_to.is_some() || cookies.sign_in_redirects.is_some())
+        && (cookies.return_to.is_some() || !cookies.sign_in_redirects.is_empty())
     {
         for cookie in visitor_cookies::expire_return_cookies(https) {
             headers.append(header::SET_COOKIE, cookie);

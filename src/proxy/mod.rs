@@ -54,7 +54,6 @@ pub use self::{
     body::ResponseBody,
     connection::{AcceptedSocket, AdmittedClient, ClientConnection, ListenerKind},
     guard::LoginGuards,
-    redirect_loop::CookielessRedirects,
     refusal::{PageSource, Refusal},
     service::ProxyService,
     state::{ProxyAccounts, ProxyState, Worker},

@@ -1,95 +1,87 @@
-//! Loop breaker: a browser that was redirected to sign-in three times within 30 s and is still anonymous gets an error page
-//! instead of a fourth redirect.
+//! Loop breaker: a browser that was redirected from one page to sign-in three times within 30 s and is still anonymous gets an
+//! error page instead of a fourth redirect.
 //!
-//! A cookie holds the count, so that users behind one address are distinguished. A browser that sends no cookies (they may be
-//! blocked: the usual reason for a loop) is counted by address, browser and target, with a higher limit: many users behind one
-//! address that open the same page for the first time look like one browser without cookies.
+//! A cookie holds the count of each page, so that neither users behind one address nor pages that a browser opens together, as
+//! when it restores its tabs, count for each other. A browser without cookies is not counted: it ends a loop itself, after about
+//! twenty redirects, and cannot be distinguished from the first visits of others behind its address.
 
-use std::{
-    hash::{BuildHasher, RandomState},
-    net::IpAddr,
-    time::Duration,
-};
+use std::{fmt, time::Duration};
 
-use moka::sync::Cache;
-
-use crate::domain::time::Timestamp;
+use crate::{crypto::sha256, domain::time::Timestamp};
 
 const MAX_REDIRECTS: u32 = 3;
-/// For browsers without cookies. With two redirects a round, browsers themselves give up after ten.
-const MAX_COOKIELESS_REDIRECTS: u32 = 8;
 const WINDOW: Duration = Duration::from_secs(30);
-/// Browsers without cookies that are counted at a time.
-const CAPACITY: u64 = 10_000;
+/// Pages that are counted at a time; the one that was requested longest ago is forgotten.
+const MAX_PAGES: usize = 8;
 
-/// Content of the cookie: number of redirects since a time.
+/// Content of the cookie: redirects from each page. A client can forge it, which gets it the loop or the page.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SignInRedirects(Vec<PageRedirects>);
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SignInRedirects {
-    pub count: u32,
+struct PageRedirects {
+    /// Of path and query.
+    page: u32,
+    count: u32,
     /// When the first redirect was; the cookie has it in seconds.
-    pub since: Timestamp,
+    since: Timestamp,
 }
 
 impl SignInRedirects {
-    /// Reads `<count>.<since>`; anything else counts as no redirect yet (a client can forge the cookie: that only gets it
-    /// the loop or the page).
-    pub fn parse(cookie: &str) -> Option<Self> {
-        let (count, since) = cookie.split_once('.')?;
-        Some(Self { count: count.parse().ok()?, since: Timestamp::from_seconds(since.parse().ok()?) })
+    /// Reads `<page>.<count>.<since>`, joined by `~`; leaves out what cannot be read.
+    pub fn parse(cookie: &str) -> Self {
+        Self(cookie.split('~').filter_map(PageRedirects::parse).take(MAX_PAGES).collect())
     }
 
-    pub fn to_cookie(self) -> String {
-        format!("{}.{}", self.count, self.since.as_seconds())
-    }
-
-    /// The count after one more redirect at `now`; `None` if the loop must end.
-    pub fn next(before: Option<Self>, now: Timestamp) -> Option<Self> {
-        Self::next_within(MAX_REDIRECTS, before, now)
-    }
-
-    fn next_within(limit: u32, before: Option<Self>, now: Timestamp) -> Option<Self> {
-        match before {
-            Some(Self { count, since }) if since <= now && now.saturating_since(since) < WINDOW => {
-                (count < limit).then(|| Self { count: count + 1, since })
-            }
-            _ => Some(Self { count: 1, since: now }),
+    /// The counts after one more redirect from `page`; `None` if the loop must end.
+    pub fn next(mut self, page: &str, now: Timestamp) -> Option<Self> {
+        let page = page_number(page);
+        self.0.retain(|known| known.since <= now && now.saturating_since(known.since) < WINDOW);
+        let known = self.0.iter().position(|known| known.page == page).map(|at| self.0.remove(at));
+        let counted = match known {
+            Some(known) if known.count >= MAX_REDIRECTS => return None,
+            Some(known) => PageRedirects { count: known.count + 1, ..known },
+            None => PageRedirects { page, count: 1, since: now },
+        };
+        if self.0.len() == MAX_PAGES {
+            self.0.remove(0);
         }
+        self.0.push(counted);
+        Some(self)
+    }
+
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 }
 
-/// How a browser that sends no cookies is recognised.
-#[derive(Clone, Copy, Hash)]
-pub struct CookielessBrowser<'a> {
-    pub address: IpAddr,
-    pub user_agent: &'a [u8],
-    pub host: &'a [u8],
-    /// Path and query of the page.
-    pub target: &'a str,
-}
-
-/// Redirects of browsers that send no cookies.
-pub struct CookielessRedirects {
-    redirects: Cache<u64, SignInRedirects>,
-    hasher: RandomState,
-}
-
-impl Default for CookielessRedirects {
-    fn default() -> Self {
-        Self {
-            redirects: Cache::builder().max_capacity(CAPACITY).time_to_live(WINDOW).build(),
-            hasher: RandomState::new(),
+/// As the cookie's value.
+impl fmt::Display for SignInRedirects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, PageRedirects { page, count, since }) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "~" };
+            write!(f, "{separator}{page:x}.{count}.{}", since.as_seconds())?;
         }
+        Ok(())
     }
 }
 
-impl CookielessRedirects {
-    /// Counts one more redirect; `None` if the loop must end.
-    pub fn next(&self, browser: &CookielessBrowser<'_>, now: Timestamp) -> Option<SignInRedirects> {
-        let key = self.hasher.hash_one(browser);
-        let next = SignInRedirects::next_within(MAX_COOKIELESS_REDIRECTS, self.redirects.get(&key), now)?;
-        self.redirects.insert(key, next);
-        Some(next)
+impl PageRedirects {
+    fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split('.');
+        let (page, count, since) = (parts.next()?, parts.next()?, parts.next()?);
+        Some(Self {
+            page: u32::from_str_radix(page, 16).ok()?,
+            count: count.parse().ok()?,
+            since: Timestamp::from_seconds(since.parse().ok()?),
+        })
     }
+}
+
+/// Two pages of one number are counted together, which does no harm.
+fn page_number(page: &str) -> u32 {
+    let [first, second, third, fourth, ..] = sha256(page.as_bytes());
+    u32::from_be_bytes([first, second, third, fourth])
 }
 
 #[cfg(test)]
@@ -100,46 +92,46 @@ mod tests {
         Timestamp::from_seconds(seconds)
     }
 
+    /// The cookie after redirects from these pages at these times; `None` where a loop has ended.
+    fn after(redirects: &[(&str, u64)]) -> Option<SignInRedirects> {
+        redirects.iter().try_fold(SignInRedirects::default(), |before, (page, now)| {
+            SignInRedirects::parse(&before.to_string()).next(page, at(*now))
+        })
+    }
+
     #[test]
     fn stops_after_three_redirects_within_thirty_seconds() {
-        let mut redirects = None;
-        for now in [100, 110, 120] {
-            redirects = Some(SignInRedirects::next(redirects, at(now)).unwrap());
-        }
-        assert_eq!(SignInRedirects::next(redirects, at(129)), None);
-        assert_eq!(
-            SignInRedirects::next(redirects, at(130)),
-            Some(SignInRedirects { count: 1, since: at(130) }),
-            "a new window"
-        );
-    }
-
-    #[test]
-    fn stops_if_cookie_count_cannot_be_incremented() {
-        assert_eq!(SignInRedirects::next(SignInRedirects::parse("4294967295.1000"), at(1000)), None);
-    }
-
-    #[test]
-    fn restarts_count_if_cookie_is_invalid_or_from_the_future() {
-        for cookie in ["3.999999", "x.y", "", "3", "-1.5", "99999999999999.1"] {
-            let next = SignInRedirects::next(SignInRedirects::parse(cookie), at(1000));
-            assert_eq!(next, Some(SignInRedirects { count: 1, since: at(1000) }), "{cookie:?}");
+        let three = [("/a", 100), ("/a", 110), ("/a", 120)];
+        assert!(after(&three).is_some());
+        for (now, goes_on) in [(129, false), (130, true)] {
+            assert_eq!(after(&[&three[..], &[("/a", now)]].concat()).is_some(), goes_on, "{now}");
         }
     }
 
     #[test]
-    fn counts_cookieless_browsers_by_address_and_page() {
-        let redirects = CookielessRedirects::default();
-        let next = |last: u8, target| {
-            let address = IpAddr::from([192, 0, 2, last]);
-            let browser = CookielessBrowser { address, user_agent: b"agent", host: b"portal", target };
-            redirects.next(&browser, at(100))
-        };
-        for _ in 0..MAX_COOKIELESS_REDIRECTS {
-            assert!(next(1, "/devportal/apis").is_some());
+    fn restored_tabs_are_no_loop() {
+        let pages = ["/1", "/2", "/3", "/4", "/5", "/6", "/7", "/8", "/9", "/10", "/1?x"];
+        let opened: Vec<_> = pages.into_iter().map(|page| (page, 100)).collect();
+        assert!(after(&opened).is_some());
+        // and a loop of two of them ends
+        let looping: Vec<_> = [("/1", 100), ("/2", 100)].into_iter().cycle().take(7).collect();
+        assert!(after(&looping[..6]).is_some() && after(&looping).is_none());
+    }
+
+    #[test]
+    fn forged_cookie_is_bounded_and_ends_in_a_page_at_most() {
+        let page = format!("{:x}", page_number("/a"));
+        for (cookie, goes_on) in [
+            (format!("{page}.4294967295.1000"), false),
+            (format!("{page}.3.999999"), true),
+            (format!("{page}.3.1"), true),
+            ("x.y.z~~..~1.2~-1.5.7".to_owned(), true),
+            (String::new(), true),
+            ("1.1.1000~".repeat(5000), true),
+        ] {
+            let next = SignInRedirects::parse(&cookie).next("/a", at(1000));
+            assert_eq!(next.is_some(), goes_on, "{cookie:.60}");
+            assert!(next.is_none_or(|next| next.to_string().len() < 300));
         }
-        assert!(next(1, "/devportal/apis").is_none());
-        assert!(next(1, "/devportal/home").is_some(), "another page");
-        assert!(next(2, "/devportal/apis").is_some(), "another client");
     }
 }

@@ -12,8 +12,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use http::{HeaderValue, Response, StatusCode, Version, header};
 
 use super::{
-    CookielessRedirects, LoginGuards, PageSource, PortalConnections, ResponseBody, UnlistedProxies,
-    upstream::UpstreamClients,
+    LoginGuards, PageSource, PortalConnections, ResponseBody, UnlistedProxies, upstream::UpstreamClients,
 };
 use crate::{
     account::PortalLoginService,
@@ -56,7 +55,6 @@ pub struct ProxyState {
     /// Connections and requests at the management listener, counted apart from those at the public listeners.
     pub management_clients: ClientRegistry,
     pub unlisted_proxies: UnlistedProxies,
-    pub cookieless_redirects: CookielessRedirects,
     pub metrics: Arc<Metrics>,
     pub access_log: ArcSwapOption<AccessLog>,
     pub login_guards: LoginGuards,

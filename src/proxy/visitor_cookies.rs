@@ -57,10 +57,8 @@ impl VisitorCookie {
 /// Doorward's cookies as a browser sent them.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct VisitorCookies {
-    /// Whether it sent any cookie at all, ours or not.
-    pub has_cookies: bool,
     pub return_to: Option<ReturnAddress>,
-    pub sign_in_redirects: Option<SignInRedirects>,
+    pub sign_in_redirects: SignInRedirects,
     pub tenant: Option<TenantId>,
 }
 
@@ -68,17 +66,17 @@ impl VisitorCookies {
     /// An ambiguous cookie counts as absent.
     pub fn read(headers: &HeaderMap, https: bool) -> Self {
         let Some(line) = headers.get(header::COOKIE) else { return Self::default() };
-        let visitor_cookies = Self { has_cookies: true, ..Self::default() };
         if memchr::memmem::find(line.as_bytes(), b"doorward_").is_none() {
-            return visitor_cookies;
+            return Self::default();
         }
         let value = |own: VisitorCookie| cookie::read_text(headers, own.name(https));
         let return_to = value(VisitorCookie::Return).map(percent_decode_str);
         Self {
             return_to: return_to.and_then(|address| ReturnAddress::parse(&address.decode_utf8().ok()?)),
-            sign_in_redirects: value(VisitorCookie::Redirects).and_then(SignInRedirects::parse),
+            sign_in_redirects: value(VisitorCookie::Redirects)
+                .map(SignInRedirects::parse)
+                .unwrap_or_default(),
             tenant: value(VisitorCookie::Tenant).and_then(|tenant| TenantId::parse(tenant).ok()),
-            ..visitor_cookies
         }
     }
 }
@@ -88,8 +86,8 @@ pub fn return_cookie(address: &ReturnAddress, https: bool) -> Option<HeaderValue
     VisitorCookie::Return.set(&value, https)
 }
 
-pub fn redirects_cookie(bounces: SignInRedirects, https: bool) -> Option<HeaderValue> {
-    VisitorCookie::Redirects.set(&bounces.to_cookie(), https)
+pub fn redirects_cookie(redirects: &SignInRedirects, https: bool) -> Option<HeaderValue> {
+    VisitorCookie::Redirects.set(&redirects.to_string(), https)
 }
 
 pub fn tenant_cookie(tenant: &TenantId, https: bool) -> Option<HeaderValue> {
@@ -104,7 +102,6 @@ pub fn expire_return_cookies(https: bool) -> impl Iterator<Item = HeaderValue> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::time::Timestamp;
 
     fn read(cookie: &str, https: bool) -> VisitorCookies {
         let mut headers = HeaderMap::new();
@@ -121,17 +118,16 @@ mod tests {
         for https in [false, true] {
             let address = ReturnAddress::parse("/devportal/apis;x=1?tenant=acme.com&q=a%20b,%zz\\").unwrap();
             let tenant = TenantId::parse("acme.com").unwrap();
-            let bounces = SignInRedirects { count: 2, since: Timestamp::from_seconds(1_800_000_000) };
+            let redirects = SignInRedirects::parse("1f.2.1800000000~2.1.1800000001");
             let sent = [
                 pair(&return_cookie(&address, https).unwrap()),
-                pair(&redirects_cookie(bounces, https).unwrap()),
+                pair(&redirects_cookie(&redirects, https).unwrap()),
                 pair(&tenant_cookie(&tenant, https).unwrap()),
             ]
             .join("; ");
             let expected = VisitorCookies {
-                has_cookies: true,
                 return_to: Some(address),
-                sign_in_redirects: Some(bounces),
+                sign_in_redirects: redirects,
                 tenant: Some(tenant),
             };
             assert_eq!(read(&sent, https), expected);
@@ -141,10 +137,7 @@ mod tests {
     /// A sibling domain can plant cookies, but none with the `__Host-` prefix.
     #[test]
     fn attack_cookie_tossing_over_https() {
-        assert_eq!(
-            read("doorward_return=%2Fx; doorward_tenant=open.com", true),
-            VisitorCookies { has_cookies: true, ..VisitorCookies::default() }
-        );
+        assert_eq!(read("doorward_return=%2Fx; doorward_tenant=open.com", true), VisitorCookies::default());
     }
 
     #[test]

@@ -203,3 +203,15 @@ fn redirect_loop_ends_after_three_redirects() {
         (0..4).map(|_| proxy.get("/devportal/apis").browser().with_jar(&mut jar).send().status).collect();
     assert_eq!(statuses, [302, 302, 302, 401]);
 }
+
+#[test]
+fn tabs_and_first_visits_of_others_are_no_redirect_loop() {
+    let portal = Portal::answering("").start();
+    let proxy = TestProxy::in_front_of(&portal).anonymous(false).sign_in(SIGN_IN).start();
+    let mut jar = crate::support::Jar::default();
+    for number in 0..12 {
+        let page = format!("/devportal/apis/{number}");
+        assert_eq!(proxy.get(&page).browser().with_jar(&mut jar).send().status, 302, "{page}");
+        assert_eq!(proxy.get("/devportal/apis").browser().send().status, 302, "without cookies");
+    }
+}
