@@ -46,14 +46,18 @@ const DEPLOYMENT: &str = "deployment.toml";
 const FOR_ALL: [(&str, &str); 1] = [("\nclaimable_hosts = ", "\n# claimable_hosts = ")];
 
 /// Where the profile `generic` has other defaults.
-const FOR_GENERIC: [(&str, &str); 9] = [
+const FOR_GENERIC: [(&str, &str); 10] = [
+    (
+        "#named_by_request = true            # ?tenant=, /t/{tenant}/ and X-WSO2-Tenant; in the profile \"generic\" it is false",
+        "#named_by_request = false           # true: ?tenant=, /t/{tenant}/ and X-WSO2-Tenant name a tenant",
+    ),
     (
         "#on_missing = \"inherit\"             # a tenant's folder without a file; in the profile \"generic\" it is \"closed\"",
         "#on_missing = \"closed\"              # a tenant's folder without a file; or \"inherit\"",
     ),
     (
-        "#authorization = \"doorward\"         # whose the Authorization header is, or \"portal\"; in the profile \"generic\" it is \"auto\"",
-        "#authorization = \"auto\"             # whose the Authorization header is; or \"doorward\", \"portal\"",
+        "#authorization = \"doorward\"         # the owner of the Authorization header, or \"portal\"; in the profile \"generic\" it is \"auto\"",
+        "#authorization = \"auto\"             # the owner of the Authorization header; or \"doorward\", \"portal\"",
     ),
     (
         "enable_anonymous_mode = true\n",

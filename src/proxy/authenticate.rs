@@ -123,18 +123,18 @@ pub enum HeaderOwner {
 
 /// The result of step 5.
 #[derive(Debug)]
-pub struct Authentication {
+pub struct RequestAuthentication {
     pub credential: Option<VerifiedCredential>,
     pub header_owner: HeaderOwner,
 }
 
 /// Authenticates the request. A token takes precedence over a session: it was put into this very request, while a browser sends
 /// the cookie by itself; and the portal that gets the token would identify its bearer, not the cookie's user.
-pub async fn authenticate(context: AuthContext<'_>) -> Result<Authentication, Refusal> {
+pub async fn authenticate(context: AuthContext<'_>) -> Result<RequestAuthentication, Refusal> {
     let AuthContext { state, parts, route, origin, .. } = context;
     // the sign-in endpoint itself uses the header for client credentials, and assets need no user
     if route.access == AccessLevel::Open && !origin.needs_user {
-        return Ok(Authentication { credential: None, header_owner: HeaderOwner::Portal });
+        return Ok(RequestAuthentication { credential: None, header_owner: HeaderOwner::Portal });
     }
     let provenance = Provenance::of(&context);
     let (header_owner, bearer) = authenticate_token(context, provenance).await?;
@@ -145,7 +145,7 @@ pub async fn authenticate(context: AuthContext<'_>) -> Result<Authentication, Re
         }
         (None, _) => None,
     };
-    Ok(Authentication { credential, header_owner })
+    Ok(RequestAuthentication { credential, header_owner })
 }
 
 /// The session this browser signed in with, if it is alive. Pages of other sites cannot send the cookie along
@@ -165,7 +165,7 @@ async fn authenticate_session(
     }
 }
 
-/// By a token that is valid under this tenant's policy, and whose the `Authorization` header is.
+/// By a token that is valid under this tenant's policy, and the owner of the `Authorization` header.
 async fn authenticate_token(
     context: AuthContext<'_>,
     provenance: Provenance,

@@ -6,7 +6,7 @@ use http::{HeaderName, HeaderValue, header, request::Parts};
 
 use super::{
     ProxyState,
-    authenticate::{Authentication, HeaderOwner, VerifiedCredential},
+    authenticate::{HeaderOwner, RequestAuthentication, VerifiedCredential},
     forwarded::ResolvedClient,
     refusal::ResponseContext,
 };
@@ -97,11 +97,11 @@ impl RequestContext {
     /// A user of another tenant keeps the limits of the address.
     pub fn set_authentication(
         &mut self,
-        authentication: Authentication,
+        authentication: RequestAuthentication,
         policy: &TenantPolicy,
         state: &ProxyState,
     ) {
-        let Authentication { credential, header_owner } = authentication;
+        let RequestAuthentication { credential, header_owner } = authentication;
         if let Some(credential) = &credential {
             let user = Arc::clone(credential.user());
             self.identity = Identity::of(user, &policy.tenant, &policy.access.cross_tenant);

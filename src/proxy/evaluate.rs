@@ -7,7 +7,7 @@ use http::{HeaderValue, Method, Version, header, request::Parts};
 
 use super::{
     ProxyState, admission,
-    authenticate::{AuthContext, Authentication, RequestOrigin, authenticate, is_cross_origin},
+    authenticate::{AuthContext, RequestAuthentication, RequestOrigin, authenticate, is_cross_origin},
     context::{RequestContext, classify_caller},
     destination::Destination,
     https_redirect::https_location,
@@ -164,7 +164,7 @@ pub async fn evaluate(
             };
             authenticate(AuthContext { state, settings, parts, policy: &policy, route: &route, origin }).await
         };
-        if let Ok(Authentication { credential: Some(credential), .. }) = &authenticated
+        if let Ok(RequestAuthentication { credential: Some(credential), .. }) = &authenticated
             && !is_tenant_selected
             && credential.user().tenant != policy.tenant
             && let Some(own) = find_policy(state, &credential.user().tenant).await

@@ -103,6 +103,9 @@ pub fn prepare(
         if is_grpc(&parts.headers) {
             body.set_interactive();
         }
+        if !routed.policy.access.own_identity_headers.is_empty() {
+            body.drop_trailers();
+        }
     }
     let continue_received = defer_body_until_continue(&parts, &mut body);
     let mut request = Request::from_parts(parts, body);

@@ -120,6 +120,8 @@ struct UploadState {
     stream: Option<Arc<StreamPermit>>,
     /// gRPC: the client may wait for the response before it sends, and send at any time.
     is_interactive: bool,
+    /// A back end could take a trailer for an identity header of the operator's own.
+    drops_trailers: bool,
     watch: UploadWatch,
 }
 
@@ -164,6 +166,7 @@ impl RequestBody {
                 reservation: None,
                 stream: None,
                 is_interactive: false,
+                drops_trailers: false,
                 watch: UploadWatch::new(limits),
             })
         });
@@ -272,6 +275,13 @@ impl RequestBody {
     }
 
     /// `None` when there is no body.
+    /// Forwards no trailer of this body.
+    pub fn drop_trailers(&mut self) {
+        if let Some(upload) = &mut self.upload {
+            upload.drops_trailers = true;
+        }
+    }
+
     pub fn progress(&self) -> Option<Arc<UploadProgress>> {
         self.upload.as_ref().map(|upload| Arc::clone(&upload.progress))
     }
@@ -284,7 +294,11 @@ impl RequestBody {
                 upload.watch.record_progress(bytes);
                 upload.progress.add(bytes);
                 if let Some(trailers) = frame.trailers_mut() {
-                    clean_trailers(trailers);
+                    if upload.drops_trailers {
+                        trailers.clear();
+                    } else {
+                        clean_trailers(trailers);
+                    }
                 }
                 if self.incoming.is_end_stream() {
                     upload.mark_ended();

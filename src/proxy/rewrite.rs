@@ -112,14 +112,15 @@ fn identity_headers_for(policy: &TenantPolicy, user: &User) -> IdentityHeaders {
     identity_headers(&policy.access, user, &policy.tenant)
 }
 
-/// Removes headers of the client under the names of the operator's own identity headers, and under names that a gateway reads as
-/// these.
+/// Removes headers of the client under the names of the operator's own identity headers, and under names that a back end folds to
+/// these: for CGI programs all characters but letters and digits are alike.
 fn remove_own_identity_headers(own: &[OwnIdentityHeader], parts: &mut Parts) {
-    let folded = |name: &HeaderName| name.as_str().replace(['_', '.'], "-");
+    let folded =
+        |name: &HeaderName| name.as_str().replace(|letter: char| !letter.is_ascii_alphanumeric(), "-");
     let forged: Vec<HeaderName> = parts
         .headers
         .keys()
-        .filter(|name| own.iter().any(|own| own.name == **name || own.name.as_str() == folded(name)))
+        .filter(|name| own.iter().any(|own| own.name == **name || folded(&own.name) == folded(name)))
         .cloned()
         .collect();
     for name in forged {

@@ -91,7 +91,18 @@ fn attack_unverified_token_of_a_configured_issuer() {
     let twice =
         base64url(format!(r#"{{"iss":"https://other.test","iss":"{}"}}"#, fixture.idp.issuer()).as_bytes());
     let (head, signature) = (signed.split_once('.').unwrap().0, signed.rsplit_once('.').unwrap().1);
-    for token in [token.unsigned(), token.hmac_with_the_public_key(), format!("{head}.{twice}.{signature}")] {
+    let payload = signed.split('.').nth(1).unwrap();
+    for token in [
+        token.unsigned(),
+        token.hmac_with_the_public_key(),
+        format!("{head}.{twice}.{signature}"),
+        // read by `token.split('.')[1]`
+        format!("{head}.{payload}"),
+        format!("{head}.{payload}.x.y"),
+        format!("{head}.{payload}=.{signature}"),
+        format!("{head}.{}.{signature}", payload.replace('_', "/").replace('-', "+")),
+        format!(".{payload}."),
+    ] {
         assert_eq!(fixture.send(&format!("Bearer {token}"), None), (401, None, None), "{token}");
     }
 }

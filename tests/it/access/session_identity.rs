@@ -310,10 +310,10 @@ fn disabling_an_account_ends_its_sessions_at_once() {
 fn session_ends_with_its_lifetime_or_its_idle_timeout() {
     let (portal, clock) = (Portal::answering("").start(), Clock::adjustable(Clock::system().now()));
     let proxy = closed(&portal).clock(&clock).start();
-    let store = store_of(&proxy);
-    let alex = store.account("acme.com", "alex");
+    let accounts = TestAccounts::of(&proxy);
+    let alex = accounts.add_without_password("acme.com", "alex");
     let idle = Duration::from_mins(30);
-    let [busy, silent] = [1, 8].map(|hours| store.session_with(&alex, Duration::from_hours(hours), idle));
+    let [busy, silent] = [1, 8].map(|hours| accounts.session_with(&alex, Duration::from_hours(hours), idle));
     let statuses = [29, 29, 29].map(|minutes| {
         clock.advance(Duration::from_mins(minutes));
         page(&proxy, &busy).send().status

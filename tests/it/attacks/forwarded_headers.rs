@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::headers::proxy;
+use super::headers::{proxy, spellings};
 use crate::support::{Portal, TestProxy};
 
 #[test]

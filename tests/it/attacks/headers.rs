@@ -27,7 +27,7 @@ pub(super) fn proxy(portal: &Portal) -> TestProxyBuilder {
 }
 
 /// Spellings of one header name that a CGI-like portal reads as the same.
-fn spellings(name: &str) -> Vec<String> {
+pub(super) fn spellings(name: &str) -> Vec<String> {
     vec![
         name.to_owned(),
         name.to_ascii_lowercase(),
@@ -288,7 +288,9 @@ fn attack_own_identity_header_from_the_client() {
         proxy(&portal).issuer(&idp).anonymous(true).setting("access.own_identity_headers", own).start();
     let token = format!("Bearer {}", idp.token().sign());
     for (authorization, user) in [("Basic portal", None), (&*token, Some("ann"))] {
-        for name in ["X-WEBAUTH-USER", "X-Portal-Tenant"].into_iter().flat_map(spellings) {
+        let other = ["X~Portal!Tenant", "x.webauth-user"].map(str::to_owned);
+        let names = ["X-WEBAUTH-USER", "X-Portal-Tenant"].into_iter().flat_map(spellings).chain(other);
+        for name in names {
             portal.clear_received();
             let request = proxy.get("/").api_client().header("authorization", authorization);
             if request.header(&name, "admin").send().status == 200 {
@@ -298,4 +300,9 @@ fn attack_own_identity_header_from_the_client() {
             }
         }
     }
+    portal.clear_received();
+    let upload = "POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\ntrailer: x-portal-tenant\r\n\r\n\
+        2\r\nhi\r\n0\r\nx-portal-tenant: admin\r\n\r\n";
+    assert_eq!(proxy.raw(upload).answer("POST").unwrap().status, 200);
+    assert!(!format!("{:?}", portal.only_request()).contains("admin"), "in a trailer");
 }

@@ -13,7 +13,7 @@ use crate::support::{
     proxy::TestProxyBuilder,
 };
 
-const OF_ACME: &str = "/t/acme.com/api/am/admin/v4/tenant-config";
+pub(super) const OF_ACME: &str = "/t/acme.com/api/am/admin/v4/tenant-config";
 const OF_BETA: &str = "/t/beta.com/api/am/admin/v4/tenant-config";
 const OF_UNKNOWN: &str = "/t/unknown.com/api/am/admin/v4/tenant-config";
 

@@ -2,10 +2,8 @@
 
 use serde_json::json;
 
-use crate::support::{
-    management::{ManagementFixture, PASSWORD, TENANT_CONFIG},
-    request::basic,
-};
+use super::access::OF_ACME;
+use crate::support::management::{ManagementFixture, PASSWORD, TENANT_CONFIG};
 
 #[test]
 fn attack_brute_force_over_basic_is_counted_by_the_lockout() {

@@ -1,6 +1,6 @@
 //! Overrides: versions, atomicity, and the actor in the audit log.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, time::Duration};
 
 use doorward::internals::{
     domain::{
@@ -257,8 +257,8 @@ async fn audit_records_expire(database: Database) {
     let store = database.open().await;
     change(&store, &acme(), None, &[set(COUNT, "3"), set(MINIMUM, "8")]).await.unwrap();
     let day = Duration::from_hours(24);
-    assert_eq!(store.purge(Retention::default(), NOW + 366 * day).await.unwrap().audit, 0, "a year at least");
-    assert_eq!(store.purge(Retention::default(), NOW + 401 * day).await.unwrap().audit, 2);
+    assert_eq!(store.purge(Retention::default(), NOW + day * 366).await.unwrap().audit, 0, "a year at least");
+    assert_eq!(store.purge(Retention::default(), NOW + day * 401).await.unwrap().audit, 2);
     assert_eq!(audit(&store, None).await, []);
     assert_eq!(store.governance().of(&acme()).await.unwrap().overrides.len(), 2, "overrides stay");
     change(&store, &acme(), None, &[clear(COUNT)]).await.unwrap();

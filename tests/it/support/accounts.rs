@@ -43,9 +43,12 @@ impl TestProxyBuilder {
             .setting("accounts.hash_iterations", 1)
     }
 
-    /// Locks an account after so many wrong passwords.
+    /// Locks an account after so many wrong passwords, and neither addresses nor browsers, whatever the profile.
     pub fn lockout(self, max_attempts: u32) -> Self {
-        self.setting("account_lock.enabled", true).setting("account_lock.max_attempts", max_attempts)
+        self.setting("account_lock.enabled", true)
+            .setting("account_lock.max_attempts", max_attempts)
+            .setting("account_lock.address.max_attempts", 0)
+            .setting("account_lock.device.max_attempts", 0)
     }
 }
 

@@ -358,10 +358,10 @@ fn notes_files_and_tenants_with_similar_names() {
             .with("tenants/README.md", "");
     let mut notes = deployment.notes();
     notes.sort();
-    insta::assert_snapshot!(notes.join("\n"), @r"
-    d.toml:2:21: tenancy.hosts.a.test: the tenant acme.con has no folder, so this host answers 404; did you mean acme.com? (make its folder, or correct the name)
+    insta::assert_snapshot!(notes.join("\n"), @r#"
+    d.toml:2:22: tenancy.hosts."a.test": the tenant acme.con has no folder, so this host answers 404; did you mean acme.com? (make its folder, or correct the name)
     tenants/acme.com/tenant-conf.jsn: this file is not read (rename it to tenant-conf.json)
     tenants/beta.com/tenant_conf.json: this file is not read (rename it to tenant-conf.json)
     tenants/tenant-conf.json: this file is not read: a tenant's file is in the tenant's folder (move it to tenants/TENANT/tenant-conf.json)
-    ");
+    "#);
 }
