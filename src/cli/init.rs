@@ -2,15 +2,15 @@
 
 use std::{
     borrow::Cow,
-    fs::{self, OpenOptions},
     io::{self, Write},
-    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use clap::ValueEnum;
+
+use super::output_folder::{ConfigFile, OutputError, write_files};
 
 /// Write a commented configuration to start from
 #[derive(clap::Args)]
@@ -121,46 +121,26 @@ fn text(name: &str, published: &'static str, profile: InitProfile) -> Cow<'stati
 }
 
 fn write(folder: &Path, profile: InitProfile) -> anyhow::Result<()> {
-    let at = |path: &Path| path.display().to_string();
-    if folder.is_file() {
-        bail!(
-            "{0} is a file: name a folder, one that need not be there yet: doorward init FOLDER",
-            folder.display()
-        );
+    let files = FILES.map(|(name, published)| ConfigFile {
+        name: name.to_owned(),
+        text: text(name, published, profile),
+        is_secret: false,
+    });
+    match write_files(folder, &files, false) {
+        Ok(_) => Ok(()),
+        Err(error @ OutputError::NotAFolder(_)) => bail!("{error}: doorward init FOLDER"),
+        Err(OutputError::Exists(paths)) => {
+            let it = if paths.len() == 1 { "it" } else { "them" };
+            let error = OutputError::Exists(paths);
+            bail!("{error}. Move {it} away, or name another folder: doorward init FOLDER")
+        }
+        Err(error) => Err(error.into()),
     }
-    let existing: Vec<String> = FILES
-        .iter()
-        .map(|(name, _)| folder.join(name))
-        .filter(|path| path.symlink_metadata().is_ok())
-        .map(|path| path.display().to_string())
-        .collect();
-    if !existing.is_empty() {
-        let (is, it) = if existing.len() == 1 { ("is", "it") } else { ("are", "them") };
-        bail!(
-            "{} {is} there already; nothing was written. Move {it} away, or name another folder: doorward init FOLDER",
-            existing.join(", ")
-        );
-    }
-    for (name, published) in FILES {
-        let path = folder.join(name);
-        let parent = path.parent().unwrap_or(folder);
-        fs::create_dir_all(parent).with_context(|| at(parent))?;
-        // never over a file that appeared in the meantime
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            // secrets may be written into it, and its group reads it
-            .mode(0o640)
-            .open(&path)
-            .with_context(|| at(&path))?;
-        file.write_all(text(name, published, profile).as_bytes()).with_context(|| at(&path))?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::{collections::BTreeMap, fs};
 
     use super::*;
     use crate::{

@@ -8,8 +8,10 @@ pub(crate) mod demo;
 mod explain;
 mod governance;
 mod health;
+mod import;
 pub(crate) mod init;
 mod logging;
+mod output_folder;
 mod serve;
 mod session;
 mod user;
@@ -55,6 +57,7 @@ enum Command {
     },
     Demo(demo::Options),
     Init(init::Options),
+    Import(import::Options),
     Certs(certs::Options),
     Explain(explain::Options),
     Health(health::Options),
@@ -87,6 +90,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Check { config, json } => check::run(&config.file, json),
         Command::Demo(options) => demo::run(&options, serve::start_for_demo),
         Command::Init(options) => init::run(&options),
+        Command::Import(options) => import::run(&options),
         Command::Certs(options) => certs::run(&options),
         Command::Explain(options) => explain::run(&options),
         Command::Health(options) => health::run(&options),
