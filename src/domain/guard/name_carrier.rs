@@ -3,6 +3,7 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::{AmbiguousLogin, GuardedHead, form, json};
+use crate::domain::path::readings::Readings;
 
 /// A cookie, a field of the body or a parameter of the query.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +50,13 @@ impl NameCarrier {
     ) -> Result<Option<String>, AmbiguousLogin> {
         let is_json = head.content_type.is_some_and(|written| written.to_ascii_lowercase().contains("json"));
         let found = match self {
-            Self::Cookie(name) => in_cookies(name, cookies)?,
+            Self::Cookie(name) => {
+                let found = in_cookies(name, cookies)?;
+                if names_other_session(head.path, found.as_deref()) {
+                    return Err(AmbiguousLogin::LookalikeField);
+                }
+                found
+            }
             Self::Query(name) => form::value(&[name], head.query.unwrap_or_default().as_bytes())?,
             Self::Field(_) if body.is_empty() => None,
             Self::Field(name) if is_json => json::member(std::slice::from_ref(name), body)?,
@@ -110,6 +117,16 @@ fn id(value: &str) -> &str {
 fn is_json_object(part: &str) -> bool {
     let decoded = URL_SAFE_NO_PAD.decode(part.trim_end_matches('='));
     decoded.is_ok_and(|json| serde_json::from_slice::<serde_json::Map<_, _>>(&json).is_ok())
+}
+
+/// Whether a servlet container may take the session from the path (`/login;jsessionid=A`) and not from the cookie.
+fn names_other_session(path: &str, cookie: Option<&str>) -> bool {
+    let is_other = |parameter: &str| {
+        let value = parameter.split_once('=').map(|(_, value)| value);
+        value.is_none() || value != cookie
+    };
+    Readings::of(path)
+        .any(|reading| reading.split('/').flat_map(|segment| segment.split(';').skip(1)).any(is_other))
 }
 
 fn in_cookies(name: &str, cookies: &str) -> Result<Option<String>, AmbiguousLogin> {

@@ -121,6 +121,29 @@ fn attack_a_decoy_in_the_session_of_the_victim() {
     assert_eq!(checked(&portal), 5);
 }
 
+/// Attack: a servlet container takes the session from the path, and a decoy is in the cookie.
+#[test]
+fn attack_the_session_of_the_victim_in_the_path() {
+    let portal = portal();
+    let proxy = proxy(&portal);
+    ask(&proxy, "/login/name", "decoy-session", "username=decoy");
+    portal.clear_received();
+    for path in [
+        "/login/password;jsessionid=other-session",
+        "/login/password%3Bjsessionid=other-session",
+        "/login/password;x",
+        "/login;jsessionid=other-session/password",
+    ] {
+        for session in ["decoy-session", ""] {
+            assert_eq!(ask(&proxy, path, session, "password=x").status, 400, "{path} {session}");
+        }
+    }
+    assert!(portal.received_nothing());
+    // the first pages of a session have it in both places
+    let answer = ask(&proxy, "/login/password;jsessionid=decoy-session", "decoy-session", "password=x");
+    assert_eq!(answer.status, 302);
+}
+
 /// Attack: the portal also reads the password from the query, and the body is empty.
 #[test]
 fn attack_a_password_in_the_query_beside_an_empty_body() {
