@@ -62,9 +62,8 @@ pub fn challenge(
 /// The requested page: path and query, as every browser reads them.
 pub fn requested_address(parts: &Parts) -> ReturnAddress {
     let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
-    ReturnAddress::parse(target)
-        .or_else(|| ReturnAddress::parse(parts.uri.path()))
-        .unwrap_or_else(ReturnAddress::root)
+    let path = || parts.uri.query().and_then(|_| ReturnAddress::parse(parts.uri.path()));
+    ReturnAddress::parse(target).or_else(path).unwrap_or_else(ReturnAddress::root)
 }
 
 /// The sign-in URL with its placeholders filled in.

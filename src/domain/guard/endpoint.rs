@@ -176,7 +176,10 @@ mod tests {
             ("/login", "/login.php/a", true),
             ("/login", "/login/a", false),
             ("/login.php", "/x/login.php/a", false),
-            ("/login.php", "/index.php/login.php", false),
+            // the framework behind a front controller
+            ("/login.php", "/index.php/login.php", true),
+            ("/login", "/index.php/login", true),
+            ("/login", "/(S(0ab1))/login", true),
             ("/v1.0/login", "/v1.0/logout", false),
             ("/v1.0/login", "/v1.0/login/a", false),
         ] {

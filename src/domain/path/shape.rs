@@ -1,6 +1,11 @@
 //! Tells paths that have one reading from others, in one pass over the bytes.
 
-use super::{PathProblem, is_path_byte};
+use percent_encoding::percent_decode_str;
+
+use super::{
+    PathProblem, is_path_byte,
+    steps::{compatible, is_script},
+};
 
 /// How differently programs may read a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,20 +40,29 @@ impl PathShape {
         let Some((b'/', _)) = bytes.split_first() else { return Err(PathProblem::NotAbsolute) };
         let mut shape = Self::Plain;
         let mut before = 0;
+        let mut has_high_bytes = false;
         for (at, &byte) in bytes.iter().enumerate() {
             if !PLAIN.get(usize::from(byte)).copied().unwrap_or(false) {
                 let rest = || bytes.get(at + 1..).unwrap_or_default();
                 shape = match byte {
-                    b'/' if matches!(before, b'/' | b'.') => Self::Structured,
+                    b'/' if matches!(before, b'/' | b'.') || follows_script(path, at) => Self::Structured,
+                    b'/' if rest().first() == Some(&b'(') => Self::Structured,
                     b'/' if before == b'+' => shape.at_least_encoded(),
                     // a stream of a file on Windows
-                    b':' if rest().starts_with(b":$") => Self::Structured,
+                    b':' if rest().first() == Some(&b'$') => Self::Structured,
                     b'/' | b':' => shape,
-                    b'%' => match Self::of_encoded(rest())? {
-                        Self::Structured => Self::Structured,
-                        _ => shape.at_least_encoded(),
-                    },
-                    0x80.. => shape.at_least_encoded(),
+                    b'%' => {
+                        has_high_bytes |=
+                            rest().first().is_some_and(|high| !high.is_ascii_digit() || *high > b'7');
+                        match Self::of_encoded(rest())? {
+                            Self::Structured => Self::Structured,
+                            _ => shape.at_least_encoded(),
+                        }
+                    }
+                    0x80.. => {
+                        has_high_bytes = true;
+                        shape.at_least_encoded()
+                    }
                     b';' | b'\\' | b'?' | b'#' => Self::Structured,
                     _ => return Err(PathProblem::RawCharacter),
                 };
@@ -57,6 +71,7 @@ impl PathShape {
         }
         Ok(match before {
             b'.' => Self::Structured,
+            _ if shape == Self::Encoded && has_high_bytes && may_be_structure(path) => Self::Structured,
             b'+' => shape.at_least_encoded(),
             _ => shape,
         })
@@ -82,6 +97,21 @@ impl PathShape {
     }
 }
 
+/// Whether the segment that ends at the `/` at `end` is named like a program, and more path follows.
+fn follows_script(path: &str, end: usize) -> bool {
+    let (segments, rest) = path.split_at_checked(end).unwrap_or_default();
+    let has_dot = segments.bytes().rev().take(6).any(|byte| byte == b'.');
+    has_dot && rest.len() > 1 && is_script(segments)
+}
+
+/// Whether characters outside ASCII may be read as dots or slashes, or bytes are not UTF-8.
+#[cold]
+fn may_be_structure(path: &str) -> bool {
+    let Ok(decoded) = percent_decode_str(path).decode_utf8() else { return true };
+    let count = |text: &str| text.bytes().filter(|byte| matches!(byte, b'.' | b'/' | b'\\')).count();
+    compatible(&decoded).is_some_and(|compatible| count(&compatible) > count(&decoded))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,13 +124,25 @@ mod tests {
             ("/devportal/apis/0ab-1.2_3~4/overview", Plain),
             ("/.well-known/x", Plain),
             ("/..a/.b/c..d", Plain),
-            ("/(a)!$&'*+,=:@::x|[]{}^\"", Plain),
+            ("/x(a)!$&'*+,=:@::x|[]{}^\"", Plain),
             ("/wiki/C++", Encoded),
             ("/a+/b", Encoded),
             ("/a%20b", Encoded),
             ("/caf%C3%A9", Encoded),
             ("/café", Encoded),
-            ("/%E4", Encoded),
+            ("/%E4", Structured),
+            ("/%E3%81%AF/%ED%95%9C", Encoded),
+            ("/%ef%bd%81dmin", Encoded),
+            ("/%ef%bc%8e%ef%bc%8e/x", Structured),
+            ("/%c0%ae%c0%ae/x", Structured),
+            ("/a\u{2215}b", Structured),
+            ("/index.php/admin", Structured),
+            ("/a/Users.ASPX/x", Structured),
+            ("/index.php/", Plain),
+            ("/index.php", Plain),
+            ("/v1.0/x.y/z", Plain),
+            ("/(S(0ab1))/admin", Structured),
+            ("/admin:$i30:$INDEX_ALLOCATION/x", Structured),
             ("/%7Ca%5b", Structured),
             ("/wiki/C%2B%2B", Structured),
             ("/a%2Fb", Structured),

@@ -8,7 +8,7 @@ use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark, 
 use super::hexadecimal;
 
 /// Each applies one habit to a whole path; `None` if that changes nothing.
-pub(super) const STEPS: [fn(&str) -> Option<String>; 17] = [
+pub(super) const STEPS: [fn(&str) -> Option<String>; 19] = [
     decoded,
     decoded_in_segments,
     with_utf16_units,
@@ -26,7 +26,12 @@ pub(super) const STEPS: [fn(&str) -> Option<String>; 17] = [
     without_empty_segments,
     without_authority,
     without_dots,
+    without_script,
+    without_session_segments,
 ];
+
+/// Ends of the names of front controllers (`/index.php/admin`).
+const SCRIPTS: [&str; 9] = [".php", ".phtml", ".cgi", ".fcgi", ".pl", ".wsgi", ".aspx", ".asp", ".jsp"];
 
 /// Decodes `%XX` once.
 fn decoded(path: &str) -> Option<String> {
@@ -180,7 +185,7 @@ fn overlong(bytes: &[u8]) -> Option<(char, usize)> {
 
 /// Fullwidth letters, dots and slashes, and other characters that become ASCII in NFKC, in a case mapping or in a code page;
 /// without the characters that file systems ignore in names (HFS+).
-fn compatible(path: &str) -> Option<String> {
+pub(super) fn compatible(path: &str) -> Option<String> {
     if path.is_ascii() {
         return None;
     }
@@ -225,11 +230,12 @@ fn without_query(path: &str) -> Option<String> {
 }
 
 /// Removes blanks around segments, also as forms encode them (`+`) at their end, and what Windows ignores at the end of file names:
-/// dots, and the name of a stream (`::$DATA`).
+/// dots, and the name of a stream (`::$DATA`, `:$i30:$INDEX_ALLOCATION`).
 fn trimmed(path: &str) -> Option<String> {
     let blank = |letter: char| letter.is_whitespace() || letter.is_control();
     let trimmed = by_segment(path, |segment| {
-        let segment = segment.split_once("::$").map_or(segment, |(name, _)| name).trim_matches(blank);
+        let name = segment.contains(":$").then(|| segment.split(':').next().unwrap_or_default());
+        let segment = name.unwrap_or(segment).trim_matches(blank);
         let name = segment.trim_end_matches(|letter| matches!(letter, '.' | '+') || blank(letter));
         if name.is_empty() { segment } else { name }
     });
@@ -278,6 +284,37 @@ fn without_dots(path: &str) -> Option<String> {
     }
     let slash = if ends_open && !remaining.is_empty() { "/" } else { "" };
     changed(path, format!("/{}{slash}", remaining.join("/")))
+}
+
+/// `/index.php/admin` as a framework behind a front controller reads it: Symfony, Laravel, Drupal and WordPress look up the rest.
+fn without_script(path: &str) -> Option<String> {
+    let mut begin = 0;
+    for segment in path.split_inclusive('/') {
+        let end = begin + segment.len();
+        let rest = path.get(end..).unwrap_or_default();
+        let is_followed = rest.contains(|letter: char| letter != '/');
+        if segment.ends_with('/') && is_followed && is_script(segment.trim_end_matches('/')) {
+            return Some(format!("{}{rest}", path.get(..begin).unwrap_or_default()));
+        }
+        begin = end;
+    }
+    None
+}
+
+/// Whether a segment is named like a program.
+pub(super) fn is_script(segment: &str) -> bool {
+    SCRIPTS.iter().any(|end| {
+        let at = segment.len().checked_sub(end.len());
+        at.and_then(|at| segment.get(at..)).is_some_and(|found| found.eq_ignore_ascii_case(end))
+    })
+}
+
+/// ASP.NET without cookies: `/(S(0ab1))/admin`.
+fn without_session_segments(path: &str) -> Option<String> {
+    let is_session = |segment: &&str| segment.starts_with('(') && segment.ends_with("))");
+    path.contains("/(")
+        .then(|| path.split('/').filter(|segment| !is_session(segment)).collect::<Vec<_>>().join("/"))
+        .and_then(|without| changed(path, if without.is_empty() { "/".to_owned() } else { without }))
 }
 
 fn by_segment<'p>(path: &'p str, change: impl Fn(&'p str) -> &'p str) -> String {

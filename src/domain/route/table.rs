@@ -46,6 +46,8 @@ pub struct RouteTable {
     ambiguous: Route,
     /// The highest access level of all paths.
     highest: AccessLevel,
+    /// Some path is one of WSO2's APIs, where credentials in the query are refused.
+    has_wso2_apis: bool,
     /// Routes for authenticated users that this table cannot weaken.
     baseline: Option<Arc<RouteTable>>,
 }
@@ -82,13 +84,27 @@ impl RouteTable {
         let of_rules = rules.iter().map(|rule| rule.access);
         let highest = of_rules.chain((!is_complete).then_some(fallback.access)).max();
         let highest = highest.unwrap_or(AccessLevel::SignedIn);
-        Ok(Self { routes: routes.into(), states, fallback, ambiguous, highest, baseline: None })
+        let has_wso2_apis = routes.iter().any(|route| route.kind == RouteKind::Wso2Api);
+        Ok(Self {
+            routes: routes.into(),
+            states,
+            fallback,
+            ambiguous,
+            highest,
+            has_wso2_apis,
+            baseline: None,
+        })
     }
 
     /// Routes that `baseline` restricts to users stay restricted, whatever the rules of this table are.
     #[must_use]
     pub fn with_baseline(self, baseline: Arc<Self>) -> Self {
-        Self { highest: self.highest.max(baseline.highest), baseline: Some(baseline), ..self }
+        Self {
+            highest: self.highest.max(baseline.highest),
+            has_wso2_apis: self.has_wso2_apis || baseline.has_wso2_apis,
+            baseline: Some(baseline),
+            ..self
+        }
     }
 
     /// The route of a path as it was sent, without its query.
@@ -99,7 +115,9 @@ impl RouteTable {
     /// The strictest route of all readings of a path.
     pub fn strictest(&self, method: &str, readings: &Readings<'_>) -> &Route {
         let route = self.classify_reading(method, readings.path());
-        if readings.shape() == PathShape::Plain || route.access == self.highest {
+        let is_strictest =
+            route.access == self.highest && (route.kind == RouteKind::Wso2Api || !self.has_wso2_apis);
+        if readings.shape() == PathShape::Plain || is_strictest {
             return route;
         }
         self.strictest_reading(route, method, readings)
