@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use http::{HeaderMap, HeaderName, Method, header, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header, request::Parts};
 
 use super::{ProxyState, evaluate::reads_query_token, forwarded::ResolvedClient, refusal::Refusal};
 use crate::{
@@ -223,7 +223,16 @@ async fn verify_token(
     let may_be_portals = places.authorization && policy.access.authorization == AuthorizationOwner::Auto;
     let credential = match bearer::extract(&parts.headers, &places) {
         Ok(credential) => credential,
-        Err(BadCredential::NotOneToken) if may_be_portals => Credential::OtherScheme,
+        Err(BadCredential::NotOneToken)
+            if may_be_portals
+                && is_of_other_issuer(
+                    policy,
+                    &authorization_text(&parts.headers),
+                    &TokenError::Malformed,
+                ) =>
+        {
+            Credential::OtherScheme
+        }
         Err(BadCredential::NotOneToken) => return Err(Refusal::BadToken(TokenError::Malformed)),
         Err(BadCredential::TooLong) => return Err(Refusal::BadToken(TokenError::TooLong)),
         Err(BadCredential::TwoHeaders) => {
@@ -277,6 +286,13 @@ async fn verify_token(
         }
         Err(_) => Ok(TokenOutcome::None),
     }
+}
+
+/// The `Authorization` header behind its scheme, as a lenient reader takes it.
+fn authorization_text(headers: &HeaderMap) -> String {
+    let value = headers.get(header::AUTHORIZATION).map_or(&[][..], HeaderValue::as_bytes);
+    let text = String::from_utf8_lossy(value);
+    text.split_once(' ').map_or(&*text, |(_, rest)| rest).to_owned()
 }
 
 #[cold]
