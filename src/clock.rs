@@ -10,7 +10,7 @@ use std::{
 
 use crate::domain::time::{Timestamp, millis};
 
-/// Tells the current time. Cheap to clone; the parts of a process share one.
+/// Returns the current time. Cheap to clone; the parts of a process share one.
 #[derive(Debug, Clone)]
 pub struct Clock(TimeSource);
 

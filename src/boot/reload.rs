@@ -62,7 +62,7 @@ impl Reloader {
     }
 
     fn reload_everything(&self) {
-        tracing::info!("SIGHUP: all files are read again");
+        tracing::info!("SIGHUP received: reloading all files");
         if !self.reload_settings() {
             self.reload_certificates(&self.state.settings.load());
             self.state.pages.pages.reload();
@@ -109,7 +109,7 @@ impl Reloader {
             self.runtime.spawn(async move { state.tokens.reload_files(state.clock.now()).await });
         } else if template_files(&settings).iter().any(|known| known == file) {
             self.state.pages.pages.reload();
-            tracing::info!(file = %file.display(), "templates and texts read again");
+            tracing::info!(file = %file.display(), "templates and texts reloaded");
         } else {
             // the file itself, or a secret or CA it names
             let _ = self.reload_settings();
@@ -234,7 +234,7 @@ fn watched_files(settings: &Settings) -> BTreeSet<PathBuf> {
         if let KeySource::File(file) = &issuer.keys {
             files.insert(file.clone());
         }
-        files.extend(issuer.introspection.iter().filter_map(|asked| asked.ca_file.clone()));
+        files.extend(issuer.introspection.iter().filter_map(|endpoint| endpoint.ca_file.clone()));
     }
     for upstream in &settings.portal.upstreams {
         if let UpstreamTarget::Tls { ca_file, client_cert_file, client_key_file, .. } = &upstream.target {

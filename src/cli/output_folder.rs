@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn overwrites_only_when_told() {
+    fn overwrites_files_only_with_force() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("deployment.toml");
         fs::write(&file, "mine").unwrap();

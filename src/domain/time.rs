@@ -7,7 +7,7 @@ use std::{
 };
 
 /// A point in time, in milliseconds since the Unix epoch. Arithmetic saturates. Stored columns, cookies and JSON contain
-/// numbers in a unit of their own: convert there by name.
+/// numbers in a unit of their own: convert them with the function that names the unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(u64);
 
@@ -38,7 +38,7 @@ impl Timestamp {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 
-    /// The time between two timestamps, in whichever order they are.
+    /// The time between two timestamps, in either order.
     pub const fn abs_diff(self, other: Self) -> Duration {
         Duration::from_millis(self.0.abs_diff(other.0))
     }
@@ -49,7 +49,7 @@ pub fn millis(duration: Duration) -> u64 {
     duration.as_secs().saturating_mul(1000).saturating_add(duration.subsec_millis().into())
 }
 
-/// A duration in whole seconds, rounded up and at least one: a caller who waits that long is not too early.
+/// A duration in whole seconds, rounded up and at least one: a client that waits this long does not retry too early.
 pub fn whole_seconds(duration: Duration) -> u64 {
     millis(duration).div_ceil(1000).max(1)
 }

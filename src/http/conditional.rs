@@ -1,7 +1,7 @@
 //! Conditional requests (RFC 9110 §13): entity tags, `If-Match` and `If-None-Match`.
 //!
-//! Only strong tags match: a weak one names more than one text. The crate `headers` compares tags, but cannot tell which versions
-//! a request lists, and brings `mime`, `sha1` and a second version of `base64`.
+//! Only strong tags match: a weak one may stand for several representations. The crate `headers` compares tags, but does not
+//! return the tags that a request lists, and depends on `mime`, `sha1` and a second version of `base64`.
 
 use http::{HeaderMap, HeaderName, header};
 

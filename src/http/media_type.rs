@@ -7,7 +7,7 @@ use http::{HeaderMap, header};
 pub const FORM: &str = "application/x-www-form-urlencoded";
 pub const JSON: &str = "application/json";
 
-/// Whether the request has exactly one `Content-Type`, of this type and in UTF-8: with another charset, the next reader could
+/// Whether the request has exactly one `Content-Type`, of this type and in UTF-8: with another charset, another program could
 /// decode the body differently.
 pub fn is_utf8_of(headers: &HeaderMap, media_type: &str) -> bool {
     let mut values = headers.get_all(header::CONTENT_TYPE).iter();

@@ -1,4 +1,4 @@
-//! HTTP vocabulary that several layers share: header fields that they read from requests and write to responses.
+//! Header fields, origins and problem details, which several layers read from requests and write to responses.
 //!
 //! Below the crate root, `http` is the crate of this name and `crate::http` is this module.
 

@@ -4,14 +4,14 @@ use std::fmt::Display;
 
 use http::HeaderValue;
 
-/// Where no tenant's name is the realm.
+/// The realm of a challenge that names no tenant.
 pub const REALM: &str = "doorward";
 
 /// Why a token is not sufficient. The texts have no quotes.
 #[derive(Clone, Copy)]
 pub enum BearerError<'a> {
     InvalidToken(&'a dyn Display),
-    /// With the scopes that are required.
+    /// Names the scopes that are required.
     InsufficientScope(&'a dyn Display),
 }
 

@@ -99,7 +99,7 @@ impl VerifiedCredential {
         known.get_or_init(|| clients.by_user(user))
     }
 
-    /// For texts.
+    /// For `doorward explain` and debug output.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Token(_) => "a token",
@@ -128,7 +128,7 @@ pub struct RequestAuthentication {
     pub header_owner: HeaderOwner,
 }
 
-/// Authenticates the request. A token takes precedence over a session: it was put into this very request, while a browser sends
+/// Authenticates the request. A token takes precedence over a session: the sender added it to this request, while a browser sends
 /// the cookie by itself; and the portal that gets the token would identify its bearer, not the cookie's user.
 pub async fn authenticate(context: AuthContext<'_>) -> Result<RequestAuthentication, Refusal> {
     let AuthContext { state, parts, route, origin, .. } = context;
@@ -148,8 +148,9 @@ pub async fn authenticate(context: AuthContext<'_>) -> Result<RequestAuthenticat
     Ok(RequestAuthentication { credential, header_owner })
 }
 
-/// The session this browser signed in with, if it is alive. Pages of other sites cannot send the cookie along
-/// (`SameSite=Lax`), and a request that changes something is authenticated only if it comes from a page of Doorward's origin.
+/// The session that the request's cookie names, if it is active. Pages of other sites cannot send the cookie except by a
+/// navigation (`SameSite=Lax`), and a request that changes something is authenticated only if it comes from a page of
+/// Doorward's origin.
 async fn authenticate_session(
     sessions: &SessionService,
     parts: &Parts,
@@ -189,7 +190,7 @@ async fn authenticate_token(
 }
 
 enum TokenOutcome {
-    /// The request has none, or one that does not count.
+    /// The request has no token, or one that is not accepted.
     None,
     Verified(Arc<VerifiedToken>),
     /// The `Authorization` header has other credentials than a token.
@@ -247,14 +248,18 @@ async fn verify_token(
     let token = match credential {
         // RFC 6750 §5.3: a token in an address ends up in logs and histories
         _ if query.is_some() && places.query.is_none() => {
-            return Err(Refusal::BadRequest("an access token does not belong into the address"));
+            return Err(Refusal::BadRequest(
+                "the query has an access token: send it in the Authorization header",
+            ));
         }
         Credential::None if query.is_some() => {
-            return Err(Refusal::BadRequest("an access token does not belong into the address"));
+            return Err(Refusal::BadRequest(
+                "the query has an access token: send it in the Authorization header",
+            ));
         }
         Credential::None => return Ok(TokenOutcome::None),
         Credential::OtherScheme => return Ok(TokenOutcome::OtherScheme),
-        // a browser sends the portal's cookies to every tenant's address, also when an attacker leads it there
+        // a browser sends the portal's cookies to every tenant's address, also when a page of an attacker causes the request
         Credential::Bearer(token) if !in_header && is_sent_to_tenant_introspection(policy, &token) => {
             return Ok(TokenOutcome::None);
         }

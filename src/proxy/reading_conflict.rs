@@ -1,5 +1,5 @@
-//! Refuses a path whose readings disagree about something that Doorward selects by the path as it is written: an address of its
-//! own, the tenant, the upstream. For access levels there is no need: the strictest reading decides (`domain::route`).
+//! Refuses a path whose readings select different addresses of Doorward, tenants or upstreams, since Doorward selects these by
+//! the path as it is written. Access levels need no such check: the strictest reading decides (`domain::route`).
 
 use super::{
     ProxyState, destination::Destination, forward::find_upstream, tenant_selection::tenant_in_path,

@@ -73,7 +73,7 @@ mod tests {
     use crate::{config::model::KeySource, token::tests::support::issuer};
 
     #[test]
-    fn names_what_is_expected_and_found() {
+    fn names_expected_and_found_values() {
         let mut tenant = issuer(KeySource::None);
         tenant.user_tenant = UserTenant::NameSuffix;
         let iss = tenant.issuer.clone();

@@ -1,4 +1,4 @@
-//! A `deployment.toml` under construction: values that Doorward would refuse do not get in.
+//! A `deployment.toml` under construction: values that Doorward would refuse are not added.
 
 use std::{collections::BTreeMap, fmt::Write as _, path::Path};
 
@@ -80,7 +80,7 @@ impl DraftTable {
             [(key, _)] => format!("{}.{key}", self.name),
             _ => self.name.clone(),
         };
-        // others are about what only the whole file has
+        // other mistakes need the whole file
         mistakes.into_iter().find(|mistake| mistake.key.starts_with(&key)).map(|mistake| mistake.message)
     }
 }
@@ -97,7 +97,7 @@ impl DeploymentDraft {
         self.set_with_note(source, target, value, "")
     }
 
-    /// Like `set`; the note says what is different.
+    /// Like `set`; the note describes the difference.
     pub fn set_with_note(&mut self, source: &str, target: &str, value: impl Into<Value>, note: &str) -> bool {
         let (table, key) = target.rsplit_once('.').unwrap_or(("", target));
         let note = if note.is_empty() { String::new() } else { format!("; {note}") };

@@ -1,6 +1,6 @@
 //! `doorward import`: makes a configuration folder from the files of another product.
 //!
-//! The translations are pure: settings of the source to a draft and a report. This module reads and writes.
+//! The translations are pure: settings of the source to a draft and a report. This module reads and writes the files.
 
 mod authelia;
 mod deployment_draft;
@@ -34,14 +34,15 @@ use super::{
 use crate::{config::load, domain::tenant::TenantId};
 
 const DEPLOYMENT: &str = "deployment.toml";
-/// Of an option that is switched off, as it would be without it.
+/// The text for an option that is off, which is also Doorward's default.
 const OFF: &str = "off, as in Doorward";
 const FILES_OF_EVERY_SITE: &str = "GET of /favicon.ico and /robots.txt needs no user in Doorward";
 
 /// Make a configuration from the files of WSO2, oauth2-proxy or Authelia
 ///
 /// Writes a folder that `doorward check` accepts, and reports each setting of the source: taken over, noted (nothing to
-/// do), or left (to be decided or done by hand). What only some users or requests got past sign-in with is never opened to all.
+/// do), or left (to be decided or done by hand). A path that the source opened to some users or requests only is never opened to
+/// everyone.
 #[derive(clap::Args)]
 pub struct Options {
     #[command(subcommand)]
@@ -63,14 +64,14 @@ enum ImportSource {
     /// oauth2-proxy: its configuration file, and the htpasswd file that it names
     #[command(name = "oauth2-proxy")]
     OAuth2Proxy {
-        /// Such as /etc/oauth2-proxy.cfg
+        /// The configuration file, such as /etc/oauth2-proxy.cfg
         file: PathBuf,
         #[command(flatten)]
         target: TargetArgs,
     },
     /// Authelia: configuration.yml and users_database.yml
     Authelia {
-        /// Such as /config/configuration.yml
+        /// The configuration file, such as /config/configuration.yml
         file: PathBuf,
         /// The host of the portal, whose rules are taken over [default: the only one that the rules name]
         #[arg(long)]
@@ -91,7 +92,7 @@ struct TargetArgs {
     /// The portal's address, such as http://127.0.0.1:3000 [default: as the source says]
     #[arg(long)]
     upstream: Option<String>,
-    /// Replace files that are there
+    /// Replace existing files
     #[arg(long)]
     force: bool,
     /// One JSON document instead of text
@@ -184,8 +185,8 @@ fn read(file: &Path) -> anyhow::Result<String> {
 /// A path as the source writes it, or the file of that name beside the source.
 fn beside(source: &Path, named: &str) -> PathBuf {
     let named = Path::new(named);
-    let neighbour = source.parent().unwrap_or(Path::new("")).join(named.file_name().unwrap_or_default());
-    if named.is_file() { named.to_owned() } else { neighbour }
+    let sibling = source.parent().unwrap_or(Path::new("")).join(named.file_name().unwrap_or_default());
+    if named.is_file() { named.to_owned() } else { sibling }
 }
 
 /// Checks the result, writes it, and returns what to print.

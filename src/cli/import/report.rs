@@ -23,7 +23,7 @@ pub struct ReportLine {
 pub enum Outcome {
     /// It is a setting of Doorward now.
     TakenOver,
-    /// It needs nothing.
+    /// No action is needed.
     Noted,
     /// The operator has to decide or to do something.
     Left,
@@ -34,7 +34,7 @@ impl ImportReport {
         self.settings.push(ReportLine { key: key.to_owned(), outcome, text: text.into() });
     }
 
-    /// In three parts; what is to do comes last, where a terminal shows it.
+    /// In three parts; settings that need an action are last, where a terminal shows them.
     pub fn to_text(&self) -> String {
         let mut text = String::new();
         for (outcome, title) in [

@@ -1,5 +1,5 @@
-//! The settings of another product as a tree. A setting is taken out when it is translated, so that what remains is what
-//! the report has to name.
+//! The settings of another product as a tree. A setting is removed when it is translated, so that the report can
+//! name all that remain.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -115,7 +115,7 @@ impl SourceSettings {
         }
     }
 
-    /// The names of what remains: of each value, but of lists and empty tables as a whole.
+    /// The names of the remaining values; a list or an empty table has one name.
     pub fn remaining(&self) -> Vec<String> {
         let mut found = Vec::new();
         collect(&self.root, &KeyPath::root(), &mut found);
@@ -197,7 +197,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_taken_remains() {
+    fn settings_that_are_not_taken_remain() {
         let mut source =
             SourceSettings::from_yaml("a:\n  b: 1\n  c: [x, y]\nd: no number\ne: {}\nf: 'x, y'\n").unwrap();
         assert_eq!(source.take_number("a.b"), Some(1));

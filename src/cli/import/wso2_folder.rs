@@ -28,7 +28,7 @@ pub fn import(path: &Path, tenant: &TenantId, upstream: Option<&str>) -> anyhow:
     } else {
         (path.parent().unwrap_or(Path::new("")), Some(path.to_owned()))
     };
-    // of a single file only that file is meant
+    // if a single file is named, only that file is imported
     let is_folder = path.is_dir();
     let tenants = if is_folder { tenant_files(folder, tenant)? } else { Vec::new() };
     let Some(deployment) = deployment else {

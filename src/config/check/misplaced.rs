@@ -7,7 +7,7 @@ use crate::{
     domain::tenant::TenantId,
 };
 
-/// Names with at most so many typing errors are taken for the intended one.
+/// A name with at most this many typing errors counts as the intended one.
 const MAX_TYPING_ERRORS: usize = 3;
 
 /// A file beside the tenants' folders.

@@ -47,7 +47,8 @@ impl CheckReport {
     }
 }
 
-/// Reads `deployment.toml`, the files it names, and every tenant's file; checks the location of the store. `now` decides which certificates expire soon.
+/// Reads `deployment.toml`, the files it names, and every tenant's file; checks the location of the store. `now` decides which
+/// certificates expire soon.
 pub fn check(file: &Path, env: &BTreeMap<String, String>, now: Timestamp) -> CheckReport {
     let Ok(text) = fs::read_to_string(file) else {
         // `load` reports the reason

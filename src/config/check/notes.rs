@@ -56,7 +56,7 @@ pub fn guard_notes<'a>(
     notes
 }
 
-/// Descriptions of answers that allow a client further guesses.
+/// Notes on descriptions of answers that let a client guess without being counted.
 fn answer_notes(key: &KeyPath, guard: &LoginGuard) -> Option<Note> {
     let is_anywhere = guard.success_signs.redirect.iter().any(|glob| glob.0.starts_with('*'));
     if guard.failure_signs.is_empty() && is_anywhere {
@@ -144,7 +144,8 @@ pub fn deployment_notes(settings: &Settings, locks_accounts: bool) -> Vec<Note> 
     notes
 }
 
-/// A closed portal that no user, or no browser, can enter. `is_written`: there is a key `sign_in.url`, perhaps `"none"`.
+/// A note if anonymous mode is off and no user, or no browser, can sign in. `is_written`: there is a key `sign_in.url`, perhaps
+/// `"none"`.
 pub fn no_sign_in_note(settings: &Settings, has_tenant_issuers: bool, is_written: bool) -> Option<Note> {
     let defaults = &settings.defaults;
     let can_authenticate = has_tenant_issuers || !defaults.issuers.is_empty() || settings.accounts.enabled;
@@ -159,8 +160,8 @@ pub fn no_sign_in_note(settings: &Settings, has_tenant_issuers: bool, is_written
     } else if !defaults.sign_in.is_configured() && !is_written {
         Some((
             KeyPath::root().name("sign_in").name("url"),
-            "anonymous mode is off and browsers have nowhere to sign in: they get 401",
-            "set it; or write \"none\" where only programs with tokens come",
+            "anonymous mode is off and browsers have no sign-in address: they get 401",
+            "set it; or write \"none\" if only programs with tokens use the portal",
         ))
     } else {
         None

@@ -33,7 +33,7 @@ pub struct TenantsReport {
     pub locks_accounts: bool,
 }
 
-/// Without `settings` only what does not depend on them is checked.
+/// Without `settings`, checks that depend on them are left out.
 pub fn check(folder: &Path, settings: Option<&Settings>) -> TenantsReport {
     let mut found = TenantsReport::default();
     let entries = match fs::read_dir(folder) {
@@ -62,7 +62,7 @@ pub fn check(folder: &Path, settings: Option<&Settings>) -> TenantsReport {
             }
         };
         let name = entry.file_name();
-        // `..data` and its kin are how Kubernetes swaps a volume's content
+        // Kubernetes swaps a volume's content by hidden links such as `..data`
         let hidden = name.as_encoded_bytes().starts_with(b".");
         if hidden {
             continue;
@@ -211,7 +211,7 @@ fn check_conf(written: &TenantFileText<'_>, hosts: &mut HostOwnership<'_>, repor
 
 fn read(file: &Path) -> io::Result<String> {
     let mut text = String::new();
-    // one byte more than is allowed, so that `parse` sees that it is too much
+    // one byte more than is allowed, so that `parse` reports a file that is too large
     open_regular_file(file)?.take(MAX_BYTES as u64 + 1).read_to_string(&mut text)?;
     Ok(text)
 }
@@ -226,7 +226,7 @@ fn claim_complaints(
     claims.filter_map(|(index, host)| Some((key.item(index), hosts.check_claim(host, tenant)?))).collect()
 }
 
-/// WSO2 and we ignore keys we do not know; one that differs in case only was meant to count.
+/// WSO2 and Doorward ignore unknown keys; a key that differs from `Doorward` in case only is probably a mistake.
 fn report_misspelt_keys(root: &DocumentNode, findings: &mut Findings) {
     for entry in root.entries() {
         if entry.name != DOORWARD_KEY && entry.name.eq_ignore_ascii_case(DOORWARD_KEY) {

@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn reports_what_cannot_be_filled_in() {
+    fn reports_unusable_placeholders() {
         for (text, expected) in [
             ("$env{NONE}", PlaceholderError::NotSet("NONE".to_owned())),
             ("x${NONE}", PlaceholderError::NotSet("NONE".to_owned())),

@@ -43,14 +43,14 @@ pub struct AccountLockSection {
     /// After this many locks in a row only an administrator unlocks, at most 1000; 0: never.
     #[schemars(extend("default" = 0))]
     pub max_lockouts: Option<u32>,
-    /// Also lock out an address (IPv6: its /64) that guesses at many accounts. Without this table no address is, but in the profile
-    /// `generic`.
+    /// Also lock out an address (IPv6: its /64) that guesses at many accounts. Without this table no address is locked
+    /// out, except in the profile `generic`.
     pub address: Option<ThresholdSection>,
     /// Also lock out an address from one account. Without this table none is.
     pub account_and_address: Option<ThresholdSection>,
-    /// Count wrong passwords on a browser that has signed in to the account before apart from all others, so that
-    /// other clients cannot lock its owner out there. Without this table they are counted together, but in the profile `generic`. All known browsers of an
-    /// account together have twice as many as one; a changed password makes all of them unknown.
+    /// Count wrong passwords on a browser that has signed in to the account before apart from all others, so that other clients
+    /// cannot lock its owner out there. Without this table they are counted together, except in the profile `generic`. All known
+    /// browsers of an account together have twice as many as one; a changed password makes all of them unknown.
     #[schemars(extend("x-source" = "OWASP Slow Down Online Guessing Attacks with Device Cookies"))]
     pub device: Option<ThresholdSection>,
     /// Addresses that are never locked out as addresses; accounts still are.

@@ -65,9 +65,9 @@ pub struct TenancySection {
     /// A host name with the tenant in it.
     #[schemars(extend("x-default" = "none"))]
     pub host_pattern: Option<AsText<HostPattern>>,
-    /// Whether a request may name its tenant as WSO2's do, and the portal gets it there: by the path `/t/{tenant}/`, the
-    /// parameters `tenant` and `X-WSO2-Tenant-Q`, and the header `X-WSO2-Tenant`. Otherwise only its host, its token or its
-    /// session names one, and path and query are the portal's own.
+    /// Whether a request may name its tenant as with WSO2: by the path `/t/{tenant}/`, the parameters `tenant` and
+    /// `X-WSO2-Tenant-Q`, and the header `X-WSO2-Tenant`. The portal then gets the tenant there, too. If off, only the host, the
+    /// token or the session names the tenant, and path and query belong to the portal.
     #[schemars(extend("x-default" = "`true` with `profile = \"wso2-apim\"`, `false` with `\"generic\"`"))]
     pub named_by_request: Option<bool>,
     /// Where several tenants exist and a request names none: let the visitor choose, from a page that lists them.

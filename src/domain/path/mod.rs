@@ -1,4 +1,5 @@
-//! How programs read a path. The portal gets the bytes that were sent; rules apply to every reading of them (`readings`).
+//! The normal form of a path, and its readings. The portal gets the bytes that were sent; rules apply to every reading of them
+//! (`readings`).
 //!
 //! Doorward's own paths have one reading: their normal form. A path that two programs could read differently is rejected there,
 //! not repaired. The only normalisation decodes `%XX` of characters that are allowed unencoded in a path, except `/`.
@@ -62,7 +63,7 @@ pub fn normal_form(path: &str) -> Result<Cow<'_, str>, PathProblem> {
         reject_double_encoding(path)?;
         return Ok(Cow::Borrowed(path));
     };
-    // decoding may have brought dots together, or digits behind a `%25`
+    // after decoding, dots may be adjacent, or digits may follow a `%25`
     scan(&decoded)?;
     reject_double_encoding(&decoded)?;
     Ok(Cow::Owned(decoded))
@@ -294,7 +295,7 @@ mod tests {
                 prop_assert_eq!(normal_form(&normal).unwrap(), normal.clone());
                 let decoded = |p: &str| percent_encoding::percent_decode_str(p).decode_utf8().unwrap().into_owned();
                 prop_assert_eq!(decoded(&normal), decoded(&path));
-                // once decoded there is still no step up, no separator and nothing left to decode
+                // once decoded there is no dot segment, no separator and nothing left to decode
                 let plain = decoded(&normal);
                 prop_assert!(!plain.contains('\\') && !plain.contains(';') && !plain.contains("//"));
                 prop_assert!(plain.split('/').all(|s| s != "." && s != ".."));

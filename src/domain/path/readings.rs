@@ -8,10 +8,10 @@ use super::{PathShape, steps::STEPS};
 /// Limits: a path with more readings, or with readings of more bytes in all, is ambiguous. They bound the time that a client can
 /// make Doorward spend on a request.
 const MAX_READINGS: usize = 64;
-/// Of a path of more than `LONG` bytes.
+/// The limit for a path of more than `LONG` bytes.
 const MAX_READINGS_OF_LONG: usize = 16;
 const LONG: usize = 1024;
-/// Beside three times the length of the path.
+/// In addition to three times the length of the path.
 const MAX_BYTES: usize = 8 * 1024;
 
 /// Why the readings of a path are not known.
@@ -22,7 +22,7 @@ pub enum UnknownReadings {
     AboveRoot,
 }
 
-/// A path with all its readings, which are computed when they are needed first.
+/// A path with all its readings, which are computed at the first use.
 pub struct Readings<'p> {
     path: &'p str,
     shape: PathShape,
@@ -39,7 +39,7 @@ impl<'p> Readings<'p> {
         Self { path, shape, others: OnceLock::new() }
     }
 
-    /// As it is written.
+    /// The path as it was sent.
     pub const fn path(&self) -> &'p str {
         self.path
     }
@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn finds_what_lenient_programs_read() {
+    fn finds_readings_of_lenient_programs() {
         for (path, reading) in [
             ("/public/%ef%bc%8e%ef%bc%8e/portal/secret", "/portal/secret"),
             ("/public/%e2%80%a4%e2%80%a4/secret", "/secret"),

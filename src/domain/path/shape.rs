@@ -1,4 +1,4 @@
-//! Tells paths that have one reading from others, in one pass over the bytes.
+//! Distinguishes paths that have one reading from others, in one pass over the bytes.
 
 use percent_encoding::percent_decode_str;
 
@@ -19,7 +19,7 @@ pub enum PathShape {
     Structured,
 }
 
-/// Bytes that no other reading depends on, whatever stands beside them.
+/// Bytes that no other reading depends on, whatever bytes are beside them.
 const PLAIN: [bool; 256] = {
     let mut plain = [false; 256];
     let mut byte = b'!';
@@ -86,7 +86,7 @@ impl PathShape {
         let digits = rest.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
         let Some(byte) = digits.and_then(super::hexadecimal) else { return Ok(Self::Structured) };
         match byte {
-            // they cut names off in C, and have split header lines
+            // programs in C cut names off there, and servers have split header lines there
             b'\0' | b'\r' | b'\n' => Err(PathProblem::EncodedControl),
             0x80.. => Ok(Self::Encoded),
             b'%' | b';' | b'\\' | b'?' | b'#' | 0x7f | ..0x20 => Ok(Self::Structured),

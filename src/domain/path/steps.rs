@@ -1,5 +1,5 @@
-//! Normalisations that lenient programs apply to a path before they look it up. Each step is one habit of some program;
-//! programs combine them in any order.
+//! Normalisations that lenient programs apply to a path before they look it up. Each step is the
+//! normalisation of some program; programs combine them in any order.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark, 
 
 use super::hexadecimal;
 
-/// Each applies one habit to a whole path; `None` if that changes nothing.
+/// Each applies one normalisation to a whole path; `None` if that changes nothing.
 pub(super) const STEPS: [fn(&str) -> Option<String>; 19] = [
     decoded,
     decoded_in_segments,
@@ -201,7 +201,7 @@ pub(super) fn compatible(path: &str) -> Option<String> {
     changed(path, normal.chars().filter(|letter| !is_ignored(letter)).map(ascii).collect())
 }
 
-/// Data bases compare names without accents (MySQL's default collation).
+/// Databases compare names without accents (MySQL's default collation).
 fn without_accents(path: &str) -> Option<String> {
     if path.is_ascii() {
         return None;
@@ -218,7 +218,7 @@ fn without_parameters(path: &str) -> Option<String> {
     path.contains(';').then(|| by_segment(path, |segment| segment.split(';').next().unwrap_or_default()))
 }
 
-/// Cut at the first `;`, wherever it is.
+/// Cuts the path at the first `;`, in any segment.
 fn before_parameters(path: &str) -> Option<String> {
     path.split_once(';').map(|(before, _)| before.to_owned())
 }

@@ -4,10 +4,10 @@
 //! (`/a/**`: `/a`, `/a/`, `/a/b/c`). `*` stands for one segment that is not empty. HEAD follows the rules for GET where no
 //! rule of the same pattern names HEAD.
 //!
-//! Portals are more lenient: many serve `/Account` and `/account/` as `/account`. So a rule that restricts
-//! a path against a weaker rule matches in any case and with or without a final slash, and the strictest of
-//! all readings of a path (`domain::path::readings`) applies: its access level, and whether it switches protocols. The most specific rule still wins; between
-//! two that differ in case or a final slash only, the exact one.
+//! Portals are more lenient: many serve `/Account` and `/account/` as `/account`. So a rule that restricts a path against a
+//! weaker rule matches in any case and with or without a final slash, and the strictest of all readings of a path
+//! (`domain::path::readings`) applies: its access level, and whether it switches protocols. The most specific rule still wins;
+//! between two that differ in case or a final slash only, the exact one.
 //!
 //! Where the last segment of such a closing rule has a dot, as in `/admin.php`, it may name a script, and many servers serve
 //! `/admin.php/x` as `/admin.php` (`PATH_INFO`). The rule then also matches as `/admin.php/**` would.
@@ -166,9 +166,9 @@ impl RouteTable {
             .and_then(|answer| self.routes.get(answer.route_for(method)))
             .unwrap_or(&self.fallback);
         match &self.baseline {
-            Some(floor) if own.access != AccessLevel::SignedIn => {
-                let below = floor.classify_reading(method, path);
-                if below.access == AccessLevel::SignedIn { below } else { own }
+            Some(baseline) if own.access != AccessLevel::SignedIn => {
+                let inherited = baseline.classify_reading(method, path);
+                if inherited.access == AccessLevel::SignedIn { inherited } else { own }
             }
             _ => own,
         }
@@ -184,8 +184,9 @@ impl RouteTable {
     ) -> &'t UpgradeRule {
         let Ok(others) = readings.others() else { return &UpgradeRule::Never };
         let is_refused = |reading: &str| {
-            let floor = self.baseline.as_ref().map(|floor| &floor.classify_reading(method, reading).upgrade);
-            floor == Some(&UpgradeRule::Never)
+            let inherited =
+                self.baseline.as_ref().map(|base| &base.classify_reading(method, reading).upgrade);
+            inherited == Some(&UpgradeRule::Never)
         };
         let differs = |reading: &str| self.classify_reading(method, reading).upgrade != route.upgrade;
         let is_never = is_refused(readings.path())
@@ -253,7 +254,7 @@ mod tests {
             ("/a/b", "/a/b"),
             ("/a/x", "/a/*"),
             ("/a/x/c", "/a/*/c"),
-            // the literal `b` leads nowhere: back to `*`
+            // no pattern continues after the literal `b`, so `*` applies
             ("/a/b/c", "/a/*/c"),
             ("/a/b/x/d", "/a/b/*/d"),
             ("/a/b/x/e", "/a/**"),
@@ -283,7 +284,7 @@ mod tests {
             ("GET /x", "GET /x"),
             ("HEAD /x", "GET /x"),
             ("PUT /x", "/x"),
-            // the pattern is weighed before the method
+            // the pattern is compared before the method
             ("POST /x", "/x"),
             ("POST /q", "POST /*"),
             ("GET /y", "GET /y"),

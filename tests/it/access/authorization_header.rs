@@ -116,7 +116,7 @@ fn doorwards_header_refuses_other_credentials() {
 }
 
 #[test]
-fn portals_header_authenticates_nobody() {
+fn portal_header_authenticates_no_request() {
     let fixture = Fixture::new(|proxy| proxy.anonymous(false).setting("access.authorization", "portal"));
     let token = format!("Bearer {}", fixture.idp.token().sign());
     assert_eq!(fixture.send(&token, None), (401, None, None));
@@ -124,7 +124,7 @@ fn portals_header_authenticates_nobody() {
 }
 
 #[test]
-fn tenants_say_whose_the_header_is() {
+fn tenant_file_sets_the_owner_of_the_header() {
     let fixture = Fixture::new(|proxy| {
         proxy
             .setting("tenancy.hosts", json!({"acme.test": "acme.com"}))

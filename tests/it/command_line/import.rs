@@ -133,7 +133,7 @@ fn authelia_rules_decide_as_before() {
 }
 
 #[test]
-fn import_names_what_it_cannot_read() {
+fn import_names_the_unreadable_source() {
     let home = tempfile::tempdir().unwrap();
     let to = home.path().join("config").display().to_string();
     let broken = home.path().join("broken").display().to_string();

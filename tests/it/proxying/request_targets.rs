@@ -117,7 +117,7 @@ fn forwards_target_of_user_to_closed_route_byte_for_byte() {
 }
 
 #[test]
-fn refuses_what_no_server_accepts() {
+fn refuses_targets_that_no_server_accepts() {
     let portal = Portal::answering("").start();
     let proxy = generic(&portal, &[("/**", "open")]).start();
     for (target, reason) in [

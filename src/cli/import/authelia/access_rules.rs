@@ -1,4 +1,4 @@
-//! `access_control`: Authelia's first rule that fits decides, Doorward's most specific one.
+//! `access_control`: in Authelia the first rule that matches decides, in Doorward the most specific one.
 //!
 //! A rule that opens is taken over only if no earlier rule may have closed some of its paths, so that nothing is open
 //! that was closed.
@@ -19,12 +19,12 @@ struct AccessRule {
     key: String,
     policy: String,
     domains: Vec<String>,
-    /// By expressions, which are not evaluated.
+    /// The rule names hosts by expressions, which are not evaluated.
     has_domain_expression: bool,
     /// Empty: all paths.
     resources: Vec<String>,
     methods: Vec<String>,
-    /// The names of its other conditions.
+    /// The names of the rule's other conditions.
     conditions: Vec<&'static str>,
 }
 
@@ -42,7 +42,10 @@ pub fn translate(source: &mut SourceSettings, domain: Option<&str>, draft: &mut 
     }
     let Some(domain) = domain.map(str::to_owned).or_else(|| only_domain(&rules)) else {
         for rule in &rules {
-            draft.left(&rule.key, "one Doorward protects one portal: choose its host with --domain; until then all needs a user");
+            draft.left(
+                &rule.key,
+                "an instance protects one portal: choose its host with --domain; until then every path needs a user",
+            );
         }
         return default_policy(default.as_deref(), true, draft);
     };
@@ -70,7 +73,7 @@ fn default_policy(policy: Option<&str>, is_closed_in_part: bool, draft: &mut Dep
         Some("bypass") if is_closed_in_part => {
             draft.left(
                 KEY,
-                "what no rule names needs a user here, as a rule closes paths that cannot be told apart",
+                "a path that no rule names needs a user here, as a rule closes paths that cannot be compared",
             );
         }
         Some("bypass") => {
@@ -78,10 +81,12 @@ fn default_policy(policy: Option<&str>, is_closed_in_part: bool, draft: &mut Dep
                 KEY,
                 "access.route",
                 route("/**", &[], "open"),
-                "what no rule names is open to everyone",
+                "every path that no rule names is open to everyone",
             );
         }
-        Some("deny") => draft.left(KEY, "Doorward cannot deny: what no rule names is open to every user"),
+        Some("deny") => {
+            draft.left(KEY, "Doorward cannot deny: a path that no rule names is open to every user")
+        }
         Some("two_factor") => draft.left(KEY, "there is no second factor: the password is enough"),
         Some(_) => {
             draft.taken_over(KEY, "as `apim.devportal.enable_anonymous_mode = false`: all else needs a user");
@@ -132,7 +137,7 @@ impl AccessRule {
                 draft
                     .left(&self.key, "a host by an expression: rules after it that open paths are left, too");
             } else {
-                draft.left(&self.key, "for another host: one Doorward protects one portal");
+                draft.left(&self.key, "for another host: an instance protects one portal");
             }
             return;
         }
@@ -204,7 +209,7 @@ impl AccessRule {
         let note = if pattern.is_complete {
             "open to everyone, with any query"
         } else {
-            "open to everyone; only this path and those below, not others that begin like it"
+            "open to everyone; only this path and those below, not others with the same prefix"
         };
         draft.push(key, "access.route", route(&pattern.pattern, &self.methods, "open"), note);
     }
@@ -213,10 +218,10 @@ impl AccessRule {
     fn weaker_note(&self) -> Option<String> {
         let conditions = self.conditions.join(" and ");
         match self.policy.as_str() {
-            "deny" => Some("Doorward cannot deny: every user may".to_owned()),
-            _ if self.conditions.contains(&"subject") => {
-                Some(format!("a route has no condition on {conditions}: every user may, whatever the groups"))
-            }
+            "deny" => Some("Doorward cannot deny: every user has access".to_owned()),
+            _ if self.conditions.contains(&"subject") => Some(format!(
+                "a route has no condition on {conditions}: every user has access, whatever the groups"
+            )),
             "two_factor" => Some("there is no second factor: the password is enough".to_owned()),
             _ => None,
         }

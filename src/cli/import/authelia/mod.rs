@@ -18,17 +18,17 @@ const NO_REMEMBER_ME: &str = "there is no `remember me`: all sessions last as lo
 pub struct AutheliaContext<'a> {
     /// The portal: Authelia's file does not name it.
     pub upstream: Option<&'a str>,
-    /// The host whose rules count.
+    /// The host whose rules apply.
     pub domain: Option<&'a str>,
     /// The text of `users_database.yml`, where it can be read.
     pub users: Option<String>,
 }
 
-/// The reasons for all other options; with `true` the operator has to decide. The first name that fits counts.
+/// The reasons for all other options; with `true` the operator has to decide. The first name that matches applies.
 const REST: &[(&str, &str, bool)] = &[
     (
         "authentication_backend.ldap",
-        "Doorward asks no directory: export its users, and `doorward user import` them",
+        "Doorward reads no LDAP directory: export its users, and import them with `doorward user import`",
         true,
     ),
     (

@@ -71,7 +71,7 @@ pub(super) fn translate_users(
         source.take(&key);
         draft.left(
             &key,
-            "by which names users sign in is `account.multiattributelogin.handler.enable` of `[governance]`",
+            "`account.multiattributelogin.handler.enable` of `[governance]` lets users sign in with other names",
         );
     }
     let file = source.take_text(KEY);

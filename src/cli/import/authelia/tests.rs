@@ -125,14 +125,14 @@ fn routes(rules: &[(&str, &str)], default: &str) -> Vec<String> {
 type RuleRow<'a> = (&'a [(&'a str, &'a str)], &'a str, &'a [&'a str]);
 
 #[test]
-fn rules_keep_what_authelia_decides() {
+fn routes_decide_as_the_rules_of_authelia() {
     let rows: &[RuleRow<'_>] = &[
         (&[("^/a/", "bypass")], "deny", &["/a/** open"]),
         (&[("^/a/", "one_factor"), ("^/a/b/", "bypass")], "deny", &["/a/** signed-in"]),
         (&[("^/a/b/", "one_factor"), ("^/a/", "bypass")], "deny", &["/a/b/** signed-in", "/a/** open"]),
         (&[("^/a/", "bypass"), ("", "two_factor")], "deny", &["/a/** open", "/** signed-in"]),
         (&[("", "deny"), ("^/a/", "bypass")], "deny", &["/** signed-in"]),
-        // also closes /abc, which no route can say
+        // also closes /abc, which no route can express
         (&[("^/a", "one_factor"), ("", "bypass")], "deny", &[]),
         (&[("^/(a|b)$", "one_factor"), ("^/c$", "bypass")], "deny", &[]),
         (&[("^/a/", "one_factor")], "bypass", &["/a/** signed-in", "/** open"]),

@@ -130,7 +130,10 @@ fn issuers(source: &mut SourceSettings, has_restriction: bool, draft: &mut Deplo
         if !takes_tokens {
             let comment = "oauth2-proxy accepted no bearer tokens (skip_jwt_bearer_tokens). To accept those of this issuer:";
             draft.push_disabled("issuer", entries, comment);
-            draft.left(key, "written as a comment: oauth2-proxy accepted no bearer tokens, and Doorward signs in no browser there");
+            draft.left(
+                key,
+                "written as a comment: oauth2-proxy accepted no bearer tokens, and Doorward does not send browsers there",
+            );
         } else if has_restriction {
             let comment = "oauth2-proxy may have refused some users of this issuer. To accept the tokens of all of them:";
             draft.push_disabled("issuer", entries, comment);

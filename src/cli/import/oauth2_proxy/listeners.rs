@@ -1,4 +1,4 @@
-//! Where the proxy listens, behind which proxies, and under which address.
+//! Listeners, trusted proxies and the public address.
 
 use url::Url;
 
@@ -70,7 +70,7 @@ pub(super) fn translate(source: &mut SourceSettings, draft: &mut DeploymentDraft
     }
 }
 
-/// oauth2-proxy believes the headers of all clients, unless it is told of whom.
+/// Without `trusted_proxy_ips` oauth2-proxy trusts the headers of all clients.
 fn forwarding_proxies(source: &mut SourceSettings, draft: &mut DeploymentDraft) {
     let proxies = source.take_list("trusted_proxy_ips");
     let is_behind_proxy = is_on(source, "reverse_proxy", draft);
@@ -81,7 +81,7 @@ fn forwarding_proxies(source: &mut SourceSettings, draft: &mut DeploymentDraft) 
         }
         (true, None) => draft.left(
             "reverse_proxy",
-            "Doorward believes the headers of named proxies only: write their addresses to `server.trusted_proxies`",
+            "Doorward trusts the headers of listed proxies only: write their addresses to `server.trusted_proxies`",
         ),
         (false, Some(_)) => draft.noted("trusted_proxy_ips", "without `reverse_proxy` they had no effect"),
         (false, None) => {}

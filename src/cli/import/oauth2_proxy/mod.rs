@@ -61,12 +61,12 @@ const LEFT: &[(&str, &str)] = &[
         "set_authorization_header",
         "sessions have no token; `access.forward_token` forwards one that a request brings",
     ),
-    ("ssl_insecure_skip_verify", "not taken over: it switches TLS off as a protection"),
+    ("ssl_insecure_skip_verify", "not taken over: it switches the verification of certificates off"),
     (
         "ssl_upstream_insecure_skip_verify",
         "not taken over: trust the portal's certificate with `ca_file` of `[[portal.upstream]]`",
     ),
-    ("trusted_ips", "no network gets past sign-in in Doorward"),
+    ("trusted_ips", "Doorward exempts no network from sign-in"),
     ("tls_", "Doorward's TLS has the secure versions and ciphers only"),
 ];
 

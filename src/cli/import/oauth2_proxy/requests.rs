@@ -1,4 +1,4 @@
-//! Requests that need no sign-in, and how refusals look.
+//! Requests that need no sign-in, and the form of refusals.
 
 use toml::Value;
 
@@ -25,7 +25,7 @@ pub fn translate(source: &mut SourceSettings, draft: &mut DeploymentDraft) {
                 let note = if is_complete {
                     ""
                 } else {
-                    "only this path and those below, not others that begin like it"
+                    "only this path and those below, not others with the same prefix"
                 };
                 draft.push(&key, "access.route", route(&pattern, "signed-in", "api"), note);
             }
@@ -48,7 +48,8 @@ fn open_route(key: &str, written: &str, draft: &mut DeploymentDraft) {
     let (method, expression) = match written.split_once('=') {
         Some((method, expression)) if method.bytes().all(|b| b.is_ascii_alphabetic()) => (method, expression),
         Some((method, _)) if method.ends_with('!') => {
-            draft.left(key, "Doorward opens named paths only, not all but some: write `[[access.route]]`");
+            draft
+                .left(key, "Doorward opens listed paths only, not all except some: write `[[access.route]]`");
             return;
         }
         _ => ("", written),
@@ -65,7 +66,7 @@ fn open_route(key: &str, written: &str, draft: &mut DeploymentDraft) {
     let note = match (is_complete, pattern.as_str()) {
         (_, "/**") => "every path is open to everyone",
         (true, _) => "open to everyone",
-        (false, _) => "open to everyone; only this path and those below, not others that begin like it",
+        (false, _) => "open to everyone; only this path and those below, not others with the same prefix",
     };
     draft.push(key, "access.route", route(&matched, "open", "page"), note);
 }

@@ -14,7 +14,7 @@ use crate::config::document::{DocumentNode, NodeValue, json};
 /// The port of WSO2's servlet transport for plain HTTP; `server.offset` is added.
 const HTTP_PORT: u32 = 9763;
 
-/// The purpose of tables that an operator may look for here. The first name that fits counts.
+/// The purpose of tables that an operator may look for here. The first name that matches applies.
 const REASONS: &[(&str, &str)] = &[
     ("apim.analytics", "analytics of WSO2's gateway"),
     ("apim.cors", "CORS of WSO2's gateway; Doorward's is `access.cors_allowed_origins`"),
@@ -118,7 +118,7 @@ fn portal(source: &mut SourceSettings, upstream: Option<&str>, draft: &mut Deplo
     draft.push(key, "portal.upstream", vec![("url", upstream.unwrap_or(&local).into())], note);
     let public = source.text("apim.devportal.url").and_then(|url| Url::parse(&url).ok());
     match public.map(|url| url.origin().ascii_serialization()) {
-        // a port of WSO2 itself is not where browsers will come
+        // browsers do not use WSO2's own port on this machine
         Some(origin) if !origin.contains("localhost") && origin != "null" => {
             source.take("apim.devportal.url");
             draft.set("apim.devportal.url", "server.public_url", origin);

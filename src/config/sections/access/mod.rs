@@ -44,9 +44,10 @@ pub struct AccessSection {
     /// token itself. A portal that trusts `identity_headers` does not.
     #[schemars(extend("x-default" = "`true` with `profile = \"wso2-apim\"`, `false` with `\"generic\"`"))]
     pub forward_token: Option<bool>,
-    /// The owner of the `Authorization` header. `doorward`: credentials that are not a valid token are refused. `portal`: Doorward does not
-    /// read it, and the portal gets it as it is. `auto`: Doorward's if it has a token of an issuer that is configured here, otherwise
-    /// the portal's, which gets it where the request is allowed by a session, or anonymously.
+    /// The owner of the `Authorization` header. `doorward`: credentials that are not a valid token are refused. `portal`:
+    /// Doorward does not read the header, and the portal gets it as it is. `auto`: it belongs to Doorward if it has a token of an
+    /// issuer that is configured here, otherwise to the portal, which gets it if the request is allowed by a session or
+    /// anonymously.
     #[schemars(extend("x-default" = "`doorward` with `profile = \"wso2-apim\"`, `auto` with `\"generic\"`"))]
     pub authorization: Option<AuthorizationOwner>,
     /// Whether answers to authenticated requests get `Cache-Control: private` where the portal does not say whether a shared
@@ -56,9 +57,9 @@ pub struct AccessSection {
     /// The identity headers that the portal gets. Headers of these names from clients are removed.
     #[schemars(extend("x-default" = "`wso2` with `profile = \"wso2-apim\"`, `oauth2-proxy` with `\"generic\"`"))]
     pub identity_headers: Option<HeaderProfile>,
-    /// Identity headers of your own, by name: `"X-WEBAUTH-USER" = "{name}"`. Placeholders: `{name}`, which tells users apart as in
-    /// `identity_headers`, `{tenant}`, `{email}`, `{display_name}`, `{roles}` (separated by commas), `{scopes}`. A header of which a
-    /// value is missing is left out. Headers of these names from clients are removed.
+    /// Identity headers of your own, by name: `"X-WEBAUTH-USER" = "{name}"`. Placeholders: `{name}`, which distinguishes users as
+    /// in `identity_headers`, `{tenant}`, `{email}`, `{display_name}`, `{roles}` (separated by commas), `{scopes}`. A header of
+    /// which a value is missing is left out. Headers of these names from clients are removed.
     #[schemars(extend("default" = {}))]
     pub own_identity_headers: Option<BTreeMap<String, AsText<UserTemplate>>>,
     /// How values of identity headers are written: as UTF-8, or with all but ASCII percent-encoded.

@@ -66,9 +66,9 @@ pub struct IssuerSection {
     /// is the tenant and no part of the name; a token without it is rejected. Not in a tenant's file.
     #[schemars(extend("default" = false, "x-source" = "WSO2: use tenant domain in local subject identifier"))]
     pub user_has_tenant: Option<bool>,
-    /// The tenant of all its users, where there is neither `tenant_claim` nor `user_has_tenant`. Not in a tenant's file: its issuers speak for that
-    /// tenant only. Required with the management API on where that would be `carbon.super`: administrators of every tenant are
-    /// configured explicitly.
+    /// The tenant of all its users, where there is neither `tenant_claim` nor `user_has_tenant`. Not in a tenant's file: its
+    /// issuers authenticate users of that tenant only. Required with the management API on where that would be `carbon.super`:
+    /// administrators of every tenant are configured explicitly.
     #[schemars(extend("x-default" = "`tenancy.default_tenant`"))]
     pub tenant: Option<AsText<TenantId>>,
     /// The claim with the user's name.

@@ -40,8 +40,8 @@ pub struct LimitsSection {
     /// Request bodies that are arriving at a time; then 503.
     #[schemars(extend("default" = 2000))]
     pub max_request_bodies: Option<u32>,
-    /// Bytes of a request's path and query, 1024 to 65000; then 414. Less than `max_header_bytes`. Addresses below
-    /// `/.doorward/` have no other limit than `max_header_bytes`.
+    /// Bytes of a request's path and query, 1024 to 65000; a longer one gets 414. Less than `max_header_bytes`. For addresses
+    /// below `/.doorward/` only `max_header_bytes` applies.
     #[schemars(extend("default" = 8192, "x-source" = "nginx: 8k, Apache: 8190"))]
     pub max_target_bytes: Option<u32>,
     /// Bytes of a request's head, 16384 to 1048576; then 431.
