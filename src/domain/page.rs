@@ -7,8 +7,8 @@ use super::tenant::{RequestedTenant, TenantId};
 /// A page that explains a response, with the next step for the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StatusPage {
-    /// 400: the request is ambiguous.
-    BadRequest { detail: &'static str },
+    /// 400, or another status below 500: the request is ambiguous or beyond a limit.
+    BadRequest { status: u16, detail: &'static str },
     /// 400: the request names two different tenants.
     TenantConflict { first: RequestedTenant, second: RequestedTenant },
     /// 404: no such tenant.
@@ -52,7 +52,8 @@ impl StatusPage {
     pub const fn status(&self) -> u16 {
         match self {
             Self::SignedOut { .. } => 200,
-            Self::BadRequest { .. } | Self::TenantConflict { .. } | Self::BadForm => 400,
+            Self::BadRequest { status, .. } => *status,
+            Self::TenantConflict { .. } | Self::BadForm => 400,
             Self::SignInNeeded { .. }
             | Self::SignInLoop { .. }
             | Self::TokenRefused { .. }

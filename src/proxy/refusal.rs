@@ -198,8 +198,12 @@ impl Refusal {
 
     pub fn page(&self) -> StatusPage {
         match self.clone() {
-            Self::BadRequest(detail) | Self::Invalid { detail, .. } => StatusPage::BadRequest { detail },
-            Self::HttpsNeeded { .. } => StatusPage::BadRequest { detail: HTTPS_NEEDED },
+            Self::BadRequest(detail) | Self::Invalid { detail, .. } => {
+                StatusPage::BadRequest { status: self.status().as_u16(), detail }
+            }
+            Self::HttpsNeeded { .. } => {
+                StatusPage::BadRequest { status: self.status().as_u16(), detail: HTTPS_NEEDED }
+            }
             Self::TenantConflict(first, second) => StatusPage::TenantConflict { first, second },
             Self::UnknownTenant(tenant) => StatusPage::UnknownTenant { tenant },
             Self::SignInNeeded { sign_in_url } => StatusPage::SignInNeeded { sign_in_url },

@@ -80,7 +80,7 @@ impl<'a> PageMessage<'a> {
 
     pub fn for_page(page: &'a StatusPage) -> Self {
         let mut message = match page {
-            StatusPage::BadRequest { detail } => Self::new("bad-request", "warning")
+            StatusPage::BadRequest { detail, .. } => Self::new("bad-request", "warning")
                 .facts("bad-request-reason", [*detail])
                 .actions([PageAction::StartPage]),
             StatusPage::TenantConflict { first, second } => Self::new("tenant-conflict", "fork")

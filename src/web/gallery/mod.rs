@@ -128,7 +128,7 @@ mod tests {
         };
         let tenant = RequestedTenant { tenant: TenantId::super_tenant(), source: TenantSource::Host };
         for page in [
-            StatusPage::BadRequest { detail: "" },
+            StatusPage::BadRequest { status: 400, detail: "" },
             StatusPage::TenantConflict { first: tenant.clone(), second: tenant },
             StatusPage::UnknownTenant { tenant: String::new() },
             StatusPage::SignInNeeded { sign_in_url: None },

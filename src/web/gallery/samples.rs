@@ -21,7 +21,7 @@ pub fn pages() -> Vec<(&'static str, StatusPage)> {
     let tenant = |name| TenantId::parse(name).unwrap_or_else(|_| TenantId::super_tenant());
     let login = "/devportal/services/configs?tenant=closed.example".to_owned();
     vec![
-        ("bad-request", StatusPage::BadRequest { detail: "the path contains a backslash" }),
+        ("bad-request", StatusPage::BadRequest { status: 400, detail: "the path contains a backslash" }),
         (
             "tenant-conflict",
             StatusPage::TenantConflict {

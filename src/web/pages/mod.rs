@@ -228,7 +228,7 @@ mod tests {
     fn all() -> Vec<StatusPage> {
         let tenant = |name| TenantId::parse(name).unwrap();
         vec![
-            StatusPage::BadRequest { detail: "the path has a backslash" },
+            StatusPage::BadRequest { status: 414, detail: "the path has a backslash" },
             StatusPage::TenantConflict {
                 first: RequestedTenant { tenant: tenant("acme.com"), source: TenantSource::Host },
                 second: RequestedTenant { tenant: tenant("beta.org"), source: TenantSource::Query },
