@@ -27,9 +27,10 @@ impl LoginEndpoint {
         readings.any(|reading| self.is_served_at(reading, covers))
     }
 
-    /// As `matches`, but exact: case and slashes count, and no program reads another path.
+    /// As `matches`, but exact: case and slashes count, and no program reads another path, unless the pattern is this very path.
     pub fn matches_exactly(&self, path: &str) -> bool {
-        let is_clear = !matches!(PathShape::of(path), Ok(PathShape::Structured) | Err(_));
+        let is_clear =
+            self.pattern == path || !matches!(PathShape::of(path), Ok(PathShape::Structured) | Err(_));
         is_clear
             && self.is_served_at(path, |path| {
                 match_segments(

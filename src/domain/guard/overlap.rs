@@ -62,15 +62,15 @@ mod tests {
         // the pattern, the other pattern, the path, whether the first alone decides, whether the second alone does
         for (one, other, path, deciding) in [
             ("/login.php/api", "/login.php", "/login.php/api", (true, false)),
-            ("/login.php/*", "/login.php", "/login.php/api", (true, false)),
-            ("/login.php/**", "/login.php", "/login.php/api", (true, false)),
             ("/login.php/**", "/login.php", "/login.php", (false, true)),
             ("/login.php/api", "/login.php/*", "/login.php/api", (true, false)),
             ("/login", "/**", "/login", (true, false)),
             ("/login", "/*", "/login", (true, false)),
             ("/login.php", "/login", "/login.php", (true, false)),
             ("/Login", "/login", "/Login", (true, false)),
-            // how the portal reads the path is not known
+            // how the portal reads the path is not known: `/login.php` may be a front controller
+            ("/login.php/*", "/login.php", "/login.php/api", (false, false)),
+            ("/login.php/**", "/login.php", "/login.php/api", (false, false)),
             ("/login.php/api", "/login.php", "/login.php/API", (false, false)),
             ("/login.php/api", "/login.php", "/login.php/api/", (false, false)),
             ("/login.php/api", "/login.php", "/login.php%2fapi", (false, false)),

@@ -329,7 +329,10 @@ fn notes_a_closed_portal_without_sign_in() {
         (GENERIC.to_owned(), Some("no user can be authenticated")),
         (format!("{GENERIC}[apim.devportal]\nenable_anonymous_mode = true\n"), None),
         (format!("{GENERIC}[accounts]\nenabled = true\n"), None),
-        (format!("{GENERIC}{ISSUER}"), Some("sign_in.url: anonymous mode is off and browsers have nowhere")),
+        (
+            format!("{GENERIC}{ISSUER}"),
+            Some("sign_in.url: anonymous mode is off and browsers have no sign-in address"),
+        ),
         (format!("{GENERIC}{ISSUER}[sign_in]\nurl = \"none\"\n"), None),
         (format!("{GENERIC}{ISSUER}[sign_in]\nurl = \"/login\"\n"), None),
         (
