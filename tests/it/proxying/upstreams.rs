@@ -1,6 +1,7 @@
 //! Each kind of upstream connection: TLS with a private authority, a client certificate, a unix socket, HTTP/2; and a change between them.
 
 use std::{
+    collections::BTreeSet,
     path::Path,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     thread,
@@ -94,7 +95,8 @@ fn edited_ca_and_certificate_apply_without_a_restart() {
     std::fs::write(old.ca(), "-----BEGIN CERTIFICATE-----\nhalf").unwrap();
     let reloads = || {
         let text = proxy.admin("/metrics").text();
-        text.lines().find(|line| line.starts_with("doorward_config_reloads_total")).map(str::to_owned)
+        let counted = text.lines().filter(|line| line.starts_with("doorward_config_reloads_total"));
+        counted.map(str::to_owned).collect::<BTreeSet<_>>()
     };
     let before = reloads();
     eventually(|| reloads() != before);

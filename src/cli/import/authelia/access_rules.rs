@@ -85,7 +85,7 @@ fn default_policy(policy: Option<&str>, is_closed_in_part: bool, draft: &mut Dep
             );
         }
         Some("deny") => {
-            draft.left(KEY, "Doorward cannot deny: a path that no rule names is open to every user")
+            draft.left(KEY, "Doorward cannot deny: a path that no rule names is open to every user");
         }
         Some("two_factor") => draft.left(KEY, "there is no second factor: the password is enough"),
         Some(_) => {
