@@ -28,6 +28,9 @@ hash_iterations = 1
 enabled = true
 max_attempts = {limit}
 
+[account_lock.address]
+max_attempts = 0
+
 [[guard]]
 match = "{path}"
 user_in = "form"
